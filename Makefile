@@ -1,0 +1,64 @@
+# One door: every command a person or CI runs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help install demo run test lint types floors rules bench lock clean system
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+
+install: $(BIN)/veille  ## make .venv with veille and everything it needs
+
+$(BIN)/veille: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "veille needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked dependencies (about 650 MB)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(BIN)/veille
+
+demo: install  ## play the bundled night of flooding (ARGS=--exit ends by itself)
+	@$(BIN)/veille demo $(ARGS)
+
+run: install  ## the daemon, with ./config.toml
+	@$(BIN)/veille run $(ARGS)
+
+test: install system lint types floors rules  ## every check, then the tests
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+system:  # Chromium for the accessibility tests: apt-get when root, else a message
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing chromium for the accessibility tests…"; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || \
+	      echo "chromium could not be installed: the accessibility tests will be skipped" >&2; \
+	  else echo "chromium is missing, so the accessibility tests will be skipped: apt-get install chromium" >&2; fi
+
+lint: install
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+
+types: install
+	@$(BIN)/mypy --no-error-summary
+
+floors: install
+	@$(BIN)/lint-imports --no-cache >/tmp/veille-floors.$$$$ 2>&1 || { cat /tmp/veille-floors.$$$$; exit 1; }; rm -f /tmp/veille-floors.$$$$
+
+rules: install  ## test the shipped rules
+	@$(BIN)/veille rules test rules
+
+bench: install  ## measure; the last figures stand in benchmarks/README.md
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+lock: install  ## write requirements.lock again from pyproject.toml
+	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --allow-unsafe --strip-extras -o requirements.lock pyproject.toml
+
+clean:  ## remove what make made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

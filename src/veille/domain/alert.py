@@ -1,0 +1,110 @@
+"""What a rule found: readings of a condition, alerts, and their transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad: info, warning, critical."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info, 2 for critical."""
+        return ("info", "warning", "critical").index(self.value)
+
+
+class AlertState(StrEnum):
+    """Where an alert is in its life."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one rule says of one group at one instant.
+
+    `value` is what was counted, `threshold` the smallest count that fires. `evidence` holds mention
+    keys, oldest first. `labels` are the rule's labels and the group's, `group` the group's alone.
+    `group_wait` None: as its severity waits.
+    """
+
+    rule: str
+    rule_version: str
+    severity: Severity
+    group: Mapping[str, str]
+    labels: Mapping[str, str]
+    is_active: bool
+    value: int
+    threshold: int
+    author_count: int
+    evidence: tuple[str, ...]
+    window: timedelta | None
+    hold: timedelta = timedelta(0)
+    keep_firing: timedelta = timedelta(0)
+    group_wait: timedelta | None = None
+    flag: bool = False
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """The state of one rule for one group, as stored. `fingerprint` is its identity.
+
+    `started_at` is when the condition began to hold, `fired_at` when it fired, `cleared_at` since
+    when the condition no longer holds (None while it does).
+    """
+
+    fingerprint: str
+    rule: str
+    rule_version: str
+    severity: Severity
+    group: Mapping[str, str]
+    labels: Mapping[str, str]
+    state: AlertState
+    started_at: datetime
+    fired_at: datetime | None = None
+    cleared_at: datetime | None = None
+    resolved_at: datetime | None = None
+    value: int = 0
+    threshold: int = 1
+    author_count: int = 0
+    evidence: tuple[str, ...] = ()
+    window: timedelta | None = None
+    hold: timedelta = timedelta(0)
+    keep_firing: timedelta = timedelta(0)
+    group_wait: timedelta | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One change of an alert's state: a durable row that dispatch must consume.
+
+    `seq` is 0 until the store numbers it. `alert` is the alert as it stands after the change.
+    `reason` says why when it is not the condition itself (`rule_removed`, `rule_changed`).
+    """
+
+    at: datetime
+    alert: Alert
+    reason: str | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A mention that a rule with `flag: true` puts into the queue."""
+
+    key: str
+    rule: str
+    severity: Severity
+    at: datetime

@@ -1,0 +1,101 @@
+"""What people work on: incidents, queue items and their timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from veille.domain.alert import Severity
+
+
+class IncidentState(StrEnum):
+    """Where an incident is."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class QueueState(StrEnum):
+    """Where a flagged mention is."""
+
+    NEW = "new"
+    TAKEN = "taken"
+    WAITING = "waiting"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+    REPORTED = "reported"
+    OUT_OF_SCOPE = "out_of_scope"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to do something."""
+        return self in {QueueState.NEW, QueueState.TAKEN, QueueState.WAITING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Alerts grouped into one thing to deal with.
+
+    `key` is the fingerprint of its group labels: at most one incident of a key is not resolved.
+    `alerts` holds fingerprints. `notify_at` is when its next notification is due (None: nothing to
+    say); `notified_at` and `notified_value` are of the last one planned; `has_news` says that
+    the next one tells more than a number that grew. `version` grows with every change, for
+    compare-and-swap; `touched` only when a person changed it: that is what a page compares.
+    """
+
+    id: int
+    key: str
+    labels: Mapping[str, str]
+    state: IncidentState
+    severity: Severity
+    title: str
+    opened_at: datetime
+    updated_at: datetime
+    alerts: tuple[str, ...] = ()
+    assignee: str | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    notify_at: datetime | None = None
+    notified_at: datetime | None = None
+    notified_value: int = 0
+    has_news: bool = True
+    touched: int = 0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueItem:
+    """A flagged mention: a rule with `flag: true` matched it, or a person put it there."""
+
+    id: int
+    mention: str
+    state: QueueState
+    severity: Severity
+    rule: str | None
+    created_at: datetime
+    updated_at: datetime
+    assignee: str | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the timeline (main courante) of `I12` or `Q345`.
+
+    `kind` is one of: alert.pending alert.firing alert.resolved incident.opened incident.updated
+    incident.acknowledged incident.assigned incident.resolved queue.flagged queue.taken
+    queue.assigned queue.changed note notification.sent notification.failed. `actor` is a user's
+    name, or `veille`. `data` holds numbers and ids, never the text of a mention.
+    """
+
+    target: str
+    at: datetime
+    kind: str
+    actor: str = "veille"
+    text: str = ""
+    data: Mapping[str, str | int | float | list[str] | None] = field(default_factory=dict)

@@ -1,0 +1,122 @@
+"""A mention as it is stored: masked, pseudonymous, matched to watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from veille.domain.analysis import Analysis
+from veille.domain.mention import Media, MentionKind, Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What names the author, kept in a table of its own that is erased with the author."""
+
+    native_id: str
+    url: str | None = None
+    author_id: str | None = None
+    author_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskedMention:
+    """The only form of a mention the store accepts; only `privacy` makes it.
+
+    `key`, `author`, `reply_to` and `thread` are keyed hashes (32 hex digits). `masked` names the
+    kinds of identifier masked in `text`. `sealed` is the unmasked text, encrypted, when something
+    was masked and a sealing key exists.
+    """
+
+    key: str
+    source: str
+    watches: tuple[str, ...]
+    kind: MentionKind
+    text: str
+    created_at: datetime
+    received_at: datetime
+    content_hash: str
+    identity: Identity
+    author: str | None = None
+    followers: int | None = None
+    role: str | None = None
+    lang: str | None = None
+    reply_to: str | None = None
+    thread: str | None = None
+    media: tuple[Media, ...] = ()
+    metrics: Metrics | None = None
+    own: bool = False
+    edited_at: datetime | None = None
+    masked: tuple[str, ...] = ()
+    sealed: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """The source deleted the mention of this key."""
+
+    key: str
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """One accepted webhook request: the same id and body again is answered, not stored."""
+
+    source: str
+    webhook_id: str
+    body_hash: str
+    answer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One analyzed mention as rules see it, in the order of `seq`.
+
+    A deletion is an observation too, with `analysis` None: what it counted for is taken back.
+    An edit is a new observation of the same `key`.
+    """
+
+    seq: int
+    key: str
+    source: str
+    watches: tuple[str, ...]
+    kind: MentionKind
+    text: str
+    created_at: datetime
+    received_at: datetime
+    author: str | None = None
+    followers: int | None = None
+    role: str | None = None
+    own: bool = False
+    analysis: Analysis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMention:
+    """A mention as it is read back: `text` is "" once deleted.
+
+    `has_original` holds while the sealed, unmasked text exists.
+    """
+
+    key: str
+    source: str
+    watches: tuple[str, ...]
+    kind: MentionKind
+    text: str
+    created_at: datetime
+    received_at: datetime
+    author: str | None = None
+    followers: int | None = None
+    role: str | None = None
+    lang: str | None = None
+    own: bool = False
+    edited_at: datetime | None = None
+    masked: tuple[str, ...] = ()
+    version: int = 1
+    is_deleted: bool = False
+    has_original: bool = False
+    url: str | None = None
+    analysis: Analysis | None = None

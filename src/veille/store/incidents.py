@@ -1,0 +1,129 @@
+"""Incidents, changed by compare-and-swap, and the mentions that led to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from veille.domain.errors import ConflictError
+from veille.domain.ids import short_id
+from veille.domain.incident import Incident, IncidentState
+from veille.store.codec import json_list, micros, to_json
+from veille.store.engine import Db, Row
+
+_INCIDENT = msgspec.json.Decoder(Incident)
+
+
+def get(db: Db, id: int) -> Incident | None:
+    """Return one incident, None when there is none of this number."""
+    row = db.row("SELECT incident FROM incidents WHERE id = ?", (id,))
+    return None if row is None else _incident(row)
+
+
+def unresolved(db: Db) -> list[Incident]:
+    """Return all open and acknowledged incidents, oldest first."""
+    return _all(db, "WHERE state IN ('open', 'acknowledged') ORDER BY id")
+
+
+def list_(db: Db, *, states: Collection[IncidentState], limit: int) -> list[Incident]:
+    """Return up to `limit` incidents in these states: unresolved by severity first, then newest."""
+    return _all(
+        db,
+        """WHERE state IN (SELECT value FROM json_each(?)) ORDER BY state = 'resolved',
+        CASE WHEN state = 'resolved' THEN 0 ELSE instr('info warning critical', severity) END DESC,
+        id DESC LIMIT ?""",
+        json_list(states),
+        limit,
+    )
+
+
+def due(db: Db, now: datetime) -> list[Incident]:
+    """Return incidents whose next notification is due, longest overdue first."""
+    return _all(db, "WHERE notify_at <= ? ORDER BY notify_at, id", micros(now))
+
+
+def next_id(db: Db) -> int:
+    """Return a number no incident ever had; the same until an incident is saved under it."""
+    used = db.value("SELECT seq FROM sqlite_sequence WHERE name = 'incidents'")
+    return int(used or 0) + 1
+
+
+def save(db: Db, incident: Incident, *, expected_version: int | None) -> Incident:
+    """Insert (None) or replace `expected_version`; return it as stored, with its new version.
+
+    ConflictError when the number is taken, another incident of its key is unresolved, or somebody
+    changed it first.
+    """
+    found = get(db, incident.id)
+    if (None if found is None else found.version) != expected_version:
+        raise ConflictError(
+            f"{short_id('I', incident.id)} was changed by somebody else: load it again"
+        )
+    if incident.state is not IncidentState.RESOLVED:
+        _refuse_twin(db, incident)
+    kept = replace(incident, version=(expected_version or 0) + 1)
+    db.execute(
+        """INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET key = excluded.key, state = excluded.state,
+        severity = excluded.severity, notify_at = excluded.notify_at, version = excluded.version,
+        incident = excluded.incident""",
+        (
+            kept.id,
+            kept.key,
+            kept.state,
+            kept.severity,
+            micros(kept.notify_at),
+            kept.version,
+            to_json(kept),
+        ),
+    )
+    return kept
+
+
+def add_evidence(db: Db, incident_id: int, keys: Iterable[str]) -> None:
+    """These mentions belong to the incident, after those it had; each once."""
+    db.many(
+        "INSERT OR IGNORE INTO evidence (incident, mention) VALUES (?, ?)",
+        [(incident_id, key) for key in keys],
+    )
+
+
+def evidence(db: Db, incident_id: int, limit: int) -> list[str]:
+    """Return the keys of the last `limit` mentions added to the incident, newest last."""
+    found = db.rows(
+        "SELECT mention FROM evidence WHERE incident = ? ORDER BY seq DESC LIMIT ?",
+        (incident_id, limit),
+    )
+    return [row["mention"] for row in reversed(found)]
+
+
+def has_new_evidence(db: Db, keys: Iterable[str]) -> bool:
+    """Whether any of these mentions stands on no incident yet."""
+    return bool(
+        db.value(
+            """SELECT EXISTS (SELECT 1 FROM json_each(?) AS key
+            WHERE key.value NOT IN (SELECT mention FROM evidence))""",
+            (json_list(keys),),
+        )
+    )
+
+
+def _refuse_twin(db: Db, incident: Incident) -> None:
+    twin = db.value(
+        "SELECT id FROM incidents WHERE key = ? AND state <> 'resolved' AND id <> ?",
+        (incident.key, incident.id),
+    )
+    if twin is not None:
+        raise ConflictError(f"{short_id('I', twin)} is about the same thing and not resolved")
+
+
+def _all(db: Db, where: str, *params: str | int) -> list[Incident]:
+    rows = db.rows(f"SELECT incident FROM incidents {where}", params)  # noqa: S608 constants above
+    return [_incident(row) for row in rows]
+
+
+def _incident(row: Row) -> Incident:
+    return _INCIDENT.decode(row["incident"])

@@ -1,0 +1,78 @@
+"""Observations: the analyzed mentions as rules read them, in one lasting order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import takewhile
+
+import msgspec
+
+from veille.domain.analysis import Analysis
+from veille.domain.mention import MentionKind
+from veille.domain.record import Observation
+from veille.store.codec import micros, moment
+from veille.store.engine import Db, Row
+
+_ANALYSIS = msgspec.json.Decoder(Analysis)
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
+
+# a version that was edited since has its text in mention_versions; a deleted one has none left
+_SELECT = """SELECT o.*, CASE WHEN o.version = m.version THEN m.text ELSE v.text END AS text,
+        a.analysis
+    FROM observations o
+    JOIN mentions m ON m.id = o.mention
+    LEFT JOIN mention_versions v ON v.mention = o.mention AND v.version = o.version
+    LEFT JOIN analyses a ON a.mention = o.mention AND a.version = o.version"""
+_AFTER = f"{_SELECT} WHERE o.seq > ? ORDER BY o.seq LIMIT ?"
+_RECENT = f"""{_SELECT} WHERE o.seq <= ?1 AND o.mention IN (
+        SELECT mention FROM observations WHERE received_at >= ?2 AND +seq <= ?1)
+    ORDER BY o.seq"""  # noqa: S608 constants; + keeps the planner on the index by time
+
+
+def after(db: Db, seq: int, *, limit: int, until: datetime | None = None) -> list[Observation]:
+    """Return up to `limit` observations after `seq`, in order.
+
+    They end before the first one received after `until`, so that the last `seq` returned is a safe
+    watermark even when times are out of order.
+    """
+    found = map(
+        _observation,
+        db.rows(_AFTER, (seq, limit)),
+    )
+    return list(takewhile(lambda o: until is None or o.received_at <= until, found))
+
+
+def recent(db: Db, *, since: datetime, up_to: int) -> list[Observation]:
+    """Return what rebuilds windows that reach back to `since` as they were after `up_to`, in order.
+
+    For each mention with an observation received since then, all of its observations: an edit or
+    deletion counts even when its own time lies before.
+    """
+    rows = db.rows(
+        _RECENT,
+        (up_to, micros(since)),
+    )
+    return [_observation(row) for row in rows]
+
+
+def last_seq(db: Db) -> int:
+    """Return the number of the newest observation, 0 when there is none."""
+    return int(db.value("SELECT coalesce(max(seq), 0) FROM observations"))
+
+
+def _observation(row: Row) -> Observation:
+    return Observation(
+        seq=row["seq"],
+        key=row["key"],
+        source=row["source"],
+        watches=_NAMES.decode(row["watches"]),
+        kind=MentionKind(row["kind"]),
+        text=row["text"] or "",
+        created_at=moment(row["created_at"]),
+        received_at=moment(row["received_at"]),
+        author=row["author"],
+        followers=row["followers"],
+        role=row["role"],
+        own=bool(row["own"]),
+        analysis=None if row["analysis"] is None else _ANALYSIS.decode(row["analysis"]),
+    )

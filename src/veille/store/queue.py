@@ -1,0 +1,136 @@
+"""The queue: flagged mentions that people work on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from veille.domain.alert import Flag, Severity
+from veille.domain.errors import ConflictError, InputError
+from veille.domain.ids import short_id
+from veille.domain.incident import Event, QueueItem, QueueState
+from veille.store import timeline
+from veille.store.codec import json_list, micros, moment
+from veille.store.engine import Db, Row
+
+_OPEN = json_list(state for state in QueueState if state.is_open)
+
+
+def flag(db: Db, flags: Sequence[Flag]) -> int:
+    """Each mention has one item, as severe as its gravest flag; return how many changed.
+
+    The same flag again changes nothing. What changed has a line in the timeline.
+    """
+    return sum(_flag(db, flagged) for flagged in flags)
+
+
+def add_by_hand(db: Db, key: str, actor: str, now: datetime) -> QueueItem:
+    """Return the item of this mention, made at severity info by `actor` unless it had one.
+
+    InputError when no such mention is stored.
+    """
+    if db.row("SELECT 1 FROM mentions WHERE key = ? AND state <> 'deleted'", (key,)) is None:
+        raise InputError(f"mention {key}: not stored (any more); look it up again")
+    if (found := _of(db, key)) is not None:
+        return found
+    return _insert(db, Flag(key=key, rule="", severity=Severity.INFO, at=now), actor)
+
+
+def get(db: Db, id: int) -> QueueItem | None:
+    """Return one item, None when there is none of this number."""
+    row = db.row("SELECT * FROM queue WHERE id = ?", (id,))
+    return None if row is None else _item(row)
+
+
+def list_(db: Db, *, states: Collection[QueueState], limit: int) -> list[QueueItem]:
+    """Return up to `limit` items: open ones gravest then oldest first, then others newest first."""
+    rows = db.rows(
+        """SELECT queue.*, state IN (SELECT value FROM json_each(?1)) AS is_open FROM queue
+        WHERE state IN (SELECT value FROM json_each(?2)) ORDER BY is_open DESC,
+        CASE WHEN is_open THEN instr('info warning critical', severity) END DESC,
+        CASE WHEN is_open THEN created_at ELSE -updated_at END, id LIMIT ?3""",
+        (_OPEN, json_list(states), limit),
+    )
+    return [_item(row) for row in rows]
+
+
+def save(db: Db, item: QueueItem, *, expected_version: int) -> QueueItem:
+    """The item stands as given if `expected_version` was current; return it with its new version.
+
+    ConflictError when somebody changed it first.
+    """
+    kept = replace(item, version=expected_version + 1)
+    changed = db.execute(
+        """UPDATE queue SET state = ?, severity = ?, rule = ?, assignee = ?, updated_at = ?,
+        version = ? WHERE id = ? AND version = ?""",
+        (
+            kept.state,
+            kept.severity,
+            kept.rule,
+            kept.assignee,
+            micros(kept.updated_at),
+            kept.version,
+            kept.id,
+            expected_version,
+        ),
+    ).rowcount
+    if not changed:
+        raise ConflictError(f"{short_id('Q', item.id)} was changed by somebody else: load it again")
+    return kept
+
+
+def _flag(db: Db, flagged: Flag) -> bool:
+    found = _of(db, flagged.key)
+    if found is None:
+        _insert(db, flagged, "veille")
+        return True
+    if flagged.severity.rank <= found.severity.rank:
+        return False
+    graver = replace(found, severity=flagged.severity, rule=flagged.rule, updated_at=flagged.at)
+    _tell(db, save(db, graver, expected_version=found.version), "veille")
+    return True
+
+
+def _insert(db: Db, flagged: Flag, actor: str) -> QueueItem:
+    at = micros(flagged.at)
+    db.execute(
+        """INSERT INTO queue (mention, state, severity, rule, created_at, updated_at)
+        VALUES (?, 'new', ?, ?, ?, ?)""",
+        (flagged.key, flagged.severity, flagged.rule or None, at, at),
+    )
+    item = _of(db, flagged.key)
+    if item is None:
+        raise ConflictError(f"mention {flagged.key} left the queue while it was put there")
+    _tell(db, item, actor)
+    return item
+
+
+def _tell(db: Db, item: QueueItem, actor: str) -> None:
+    event = Event(
+        target=short_id("Q", item.id),
+        at=item.updated_at,
+        kind="queue.flagged",
+        actor=actor,
+        data={"mention": item.mention, "rule": item.rule, "severity": item.severity},
+    )
+    timeline.add(db, [event])
+
+
+def _of(db: Db, key: str) -> QueueItem | None:
+    row = db.row("SELECT * FROM queue WHERE mention = ?", (key,))
+    return None if row is None else _item(row)
+
+
+def _item(row: Row) -> QueueItem:
+    return QueueItem(
+        id=row["id"],
+        mention=row["mention"],
+        state=QueueState(row["state"]),
+        severity=Severity(row["severity"]),
+        rule=row["rule"],
+        created_at=moment(row["created_at"]),
+        updated_at=moment(row["updated_at"]),
+        assignee=row["assignee"],
+        version=row["version"],
+    )

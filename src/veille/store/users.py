@@ -1,0 +1,232 @@
+"""People who may log in, their sessions, and their failed attempts."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from veille.domain.errors import InputError
+from veille.domain.ids import content_hash
+from veille.store.codec import clean, micros, moment
+from veille.store.engine import Db, Row
+
+NAME_LENGTH = 64
+
+
+class Role(StrEnum):
+    """What a user may do."""
+
+    READER = "reader"
+    TRIAGE = "triage"
+    EDITOR = "editor"
+    DPO = "dpo"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who may log in unless `disabled_at` is set; `must_change` their password first."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    role: Role
+    must_change: bool
+    created_at: datetime
+    disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One browser logged in. `token_hash` is the SHA-256 (hex) of the cookie, never the cookie."""
+
+    token_hash: str = field(repr=False)
+    user: str
+    csrf: str = field(repr=False)
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+def add(db: Db, *, name: str, password_hash: str, role: Role, now: datetime) -> User:
+    """Return the new user, who must change the password; InputError when the name is taken or bad.
+
+    Names are compared without case.
+    """
+    name = name.strip()
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise InputError(f"a user's name has 1 to {NAME_LENGTH} visible characters: choose another")
+    if get(db, name) is not None:
+        raise InputError(f'user "{name}" exists: choose another name')
+    db.execute(
+        """INSERT INTO users (folded, name, password_hash, role, must_change, created_at)
+        VALUES (?, ?, ?, ?, 1, ?)""",
+        (_fold(name), name, password_hash, role, micros(now)),
+    )
+    return _known(db, name)
+
+
+def get(db: Db, name: str) -> User | None:
+    """Return the user of this name, disabled or not."""
+    row = db.row("SELECT * FROM users WHERE folded = ?", (_fold(name),))
+    return None if row is None else _user(row)
+
+
+def list_(db: Db) -> list[User]:
+    """Return all users by name, disabled ones too."""
+    return [_user(row) for row in db.rows("SELECT * FROM users ORDER BY folded")]
+
+
+def set_password(db: Db, name: str, *, password_hash: str, must_change: bool) -> None:
+    """The user has this password and no session; InputError when there is none of this name."""
+    _known(db, name)
+    db.execute(
+        "UPDATE users SET password_hash = ?, must_change = ? WHERE folded = ?",
+        (password_hash, must_change, _fold(name)),
+    )
+    end_sessions(db, name)
+
+
+def set_role(db: Db, name: str, role: Role) -> None:
+    """The user has this role from the next request on; InputError when there is no such user."""
+    _known(db, name)
+    db.execute("UPDATE users SET role = ? WHERE folded = ?", (role, _fold(name)))
+
+
+def disable(db: Db, name: str, *, now: datetime) -> None:
+    """The user cannot log in and has no session; InputError when there is none of this name."""
+    _known(db, name)
+    db.execute(
+        "UPDATE users SET disabled_at = coalesce(disabled_at, ?) WHERE folded = ?",
+        (micros(now), _fold(name)),
+    )
+    end_sessions(db, name)
+
+
+def enable(db: Db, name: str) -> None:
+    """The user may log in again; InputError when there is none of this name."""
+    _known(db, name)
+    db.execute("UPDATE users SET disabled_at = NULL WHERE folded = ?", (_fold(name),))
+
+
+def add_session(db: Db, session: Session) -> None:
+    """The session is open; InputError when its user is unknown or disabled."""
+    if _known(db, session.user).disabled_at is not None:
+        raise InputError(f'user "{session.user}" is disabled: ask an administrator')
+    db.execute(
+        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            session.token_hash,
+            _fold(session.user),
+            session.csrf,
+            micros(session.created_at),
+            micros(session.seen_at),
+            micros(session.expires_at),
+        ),
+    )
+
+
+def session(db: Db, token_hash: str, *, now: datetime) -> tuple[Session, User] | None:
+    """Return the session with its user, None when it is unknown, expired, or its user disabled.
+
+    Idle time is the caller's to judge from `seen_at`.
+    """
+    row = db.row(
+        """SELECT s.*, u.name FROM sessions s JOIN users u ON u.folded = s.user
+        WHERE s.token_hash = ? AND s.expires_at > ? AND u.disabled_at IS NULL""",
+        (token_hash, micros(now)),
+    )
+    return None if row is None else (_session(row), _known(db, row["name"]))
+
+
+def sessions(db: Db, name: str) -> list[Session]:
+    """Return the sessions of a user, newest first."""
+    rows = db.rows(
+        """SELECT s.*, u.name FROM sessions s JOIN users u ON u.folded = s.user
+        WHERE s.user = ? ORDER BY s.created_at DESC, s.token_hash""",
+        (_fold(name),),
+    )
+    return [_session(row) for row in rows]
+
+
+def touch(db: Db, token_hash: str, *, now: datetime) -> None:
+    """The session was seen at `now`."""
+    db.execute("UPDATE sessions SET seen_at = ? WHERE token_hash = ?", (micros(now), token_hash))
+
+
+def end_session(db: Db, token_hash: str) -> None:
+    """The session is closed."""
+    db.execute("DELETE FROM sessions WHERE token_hash = ?", (token_hash,))
+
+
+def end_sessions(db: Db, name: str) -> int:
+    """The user has no session; return how many there were."""
+    return db.execute("DELETE FROM sessions WHERE user = ?", (_fold(name),)).rowcount
+
+
+def drop_sessions(db: Db, *, now: datetime) -> int:
+    """No expired session is left; return how many were dropped."""
+    return db.execute("DELETE FROM sessions WHERE expires_at <= ?", (micros(now),)).rowcount
+
+
+def note_failure(db: Db, *, name: str, address: str, at: datetime) -> None:
+    """One failed login with this name from this address is counted; the name need not exist."""
+    db.execute("INSERT INTO login_failures VALUES (?, ?)", (_who(name, address), micros(at)))
+
+
+def failures(db: Db, *, name: str, address: str, since: datetime) -> int:
+    """Return how many logins with this name from this address failed since then."""
+    return int(
+        db.value(
+            "SELECT count(*) FROM login_failures WHERE who = ? AND at >= ?",
+            (_who(name, address), micros(since)),
+        )
+    )
+
+
+def clear_failures(db: Db, *, name: str, address: str) -> None:
+    """No failure with this name from this address is counted any more."""
+    db.execute("DELETE FROM login_failures WHERE who = ?", (_who(name, address),))
+
+
+def drop_failures(db: Db, *, before: datetime) -> int:
+    """No failure older than that is left; return how many were dropped."""
+    return db.execute("DELETE FROM login_failures WHERE at < ?", (micros(before),)).rowcount
+
+
+def _fold(name: str) -> str:
+    """Return how names are compared; cut, since a login form may send a book."""
+    return unicodedata.normalize("NFKC", clean(name).strip()[:NAME_LENGTH]).casefold()
+
+
+def _who(name: str, address: str) -> str:
+    return content_hash(_fold(name), address)
+
+
+def _known(db: Db, name: str) -> User:
+    if (found := get(db, name)) is None:
+        raise InputError(f'no user "{name}": see `veille user list`')
+    return found
+
+
+def _user(row: Row) -> User:
+    return User(
+        name=row["name"],
+        password_hash=row["password_hash"],
+        role=Role(row["role"]),
+        must_change=bool(row["must_change"]),
+        created_at=moment(row["created_at"]),
+        disabled_at=moment(row["disabled_at"]),
+    )
+
+
+def _session(row: Row) -> Session:
+    return Session(
+        token_hash=row["token_hash"],
+        user=row["name"],
+        csrf=row["csrf"],
+        created_at=moment(row["created_at"]),
+        seen_at=moment(row["seen_at"]),
+        expires_at=moment(row["expires_at"]),
+    )

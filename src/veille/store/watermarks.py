@@ -1,0 +1,15 @@
+"""Watermarks: how far each stage has read."""
+
+from __future__ import annotations
+
+from veille.store.engine import Db
+
+
+def get(db: Db, name: str) -> int:
+    """Return the last sequence number this stage has dealt with, 0 before the first."""
+    return int(db.value("SELECT value FROM watermarks WHERE name = ?", (name,)) or 0)
+
+
+def set(db: Db, name: str, value: int) -> None:
+    """The stage has dealt with everything up to `value`; commit it with what that led to."""
+    db.execute("INSERT OR REPLACE INTO watermarks VALUES (?, ?)", (name, value))

@@ -1,0 +1,1 @@
+"""Collectors: code that reads one kind of source, and the interchange format."""

@@ -1,0 +1,1 @@
+"""Clients to the outside: guarded addresses, bounded answers, patience."""

@@ -1,0 +1,1 @@
+"""Masking, pseudonyms and sealed originals, before the first write."""

@@ -1,0 +1,106 @@
+"""What people do: who comes second is told, nothing is reopened by accident."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from veille.alerts import handling
+from veille.domain.alert import Severity
+from veille.domain.errors import ConflictError, InputError
+from veille.domain.incident import Incident, IncidentState, QueueItem, QueueState
+from veille.domain.notification import NotificationKind
+
+
+@pytest.fixture
+def incident(at):
+    return Incident(
+        id=12, key="k", labels={}, state=IncidentState.OPEN, severity=Severity.CRITICAL, title="t",
+        opened_at=at(0), updated_at=at(0), notify_at=at(99), notified_at=at(0), version=3,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def item(at):
+    return QueueItem(
+        id=7, mention="m", state=QueueState.NEW, severity=Severity.WARNING, rule="r",
+        created_at=at(0), updated_at=at(0),
+    )  # fmt: skip
+
+
+def test_an_acknowledgement_takes_the_incident_and_ends_repeats(incident, at):
+    done = handling.acknowledge(incident, actor="camille", now=at(5))
+    assert done.subject.state is IncidentState.ACKNOWLEDGED
+    assert (done.subject.assignee, done.subject.acknowledged_by) == ("camille", "camille")
+    assert done.subject.notify_at is None
+    assert done.subject.version == 4
+    assert (done.event.target, done.event.kind) == ("I12", "incident.acknowledged")
+    assert (done.event.actor, done.event.at) == ("camille", at(5))
+    assert done.announce is NotificationKind.ACKNOWLEDGED
+
+
+def test_an_acknowledgement_leaves_the_assignee(incident, at):
+    done = handling.acknowledge(replace(incident, assignee="jo"), actor="camille", now=at(5))
+    assert done.subject.assignee == "jo"
+
+
+def test_the_same_tap_twice_changes_nothing_and_another_person_is_told(incident, at):
+    taken = handling.acknowledge(incident, actor="camille", now=at(5)).subject
+    again = handling.acknowledge(taken, actor="camille", now=at(6))
+    assert again == handling.Handled(subject=taken)
+    with pytest.raises(ConflictError, match="I12 was acknowledged by camille at 2026-01-18T01:00"):
+        handling.acknowledge(taken, actor="jo", now=at(6))
+
+
+def test_a_resolved_incident_is_not_reopened(incident, at):
+    closed = handling.resolve(incident, actor="camille", now=at(9)).subject
+    assert (closed.state, closed.resolved_by) == (IncidentState.RESOLVED, "camille")
+    assert closed.notify_at is None
+    for act in (
+        lambda: handling.acknowledge(closed, actor="jo", now=at(10)),
+        lambda: handling.assign(closed, to="jo", actor="jo", now=at(10)),
+        lambda: handling.resolve(closed, actor="jo", now=at(10)),
+    ):
+        with pytest.raises(ConflictError, match=r"resolved by camille.*not reopened"):
+            act()
+    assert handling.resolve(closed, actor="camille", now=at(10)).event is None
+
+
+def test_an_assignment_does_not_acknowledge(incident, at):
+    done = handling.assign(incident, to="jo", actor="camille", now=at(5))
+    assert (done.subject.state, done.subject.assignee) == (IncidentState.OPEN, "jo")
+    assert done.subject.notify_at == at(99)
+    assert done.announce is NotificationKind.ASSIGNED
+    assert handling.assign(done.subject, to="jo", actor="x", now=at(6)).event is None
+    with pytest.raises(InputError):
+        handling.assign(incident, to=" ", actor="camille", now=at(5))
+
+
+def test_nobody_hears_of_an_incident_they_were_never_told_of(incident, at):
+    quiet = replace(incident, notified_at=None)
+    assert handling.acknowledge(quiet, actor="camille", now=at(5)).announce is None
+
+
+def test_a_queue_item_is_taken_once(item, at):
+    taken = handling.take(item, actor="camille", now=at(5))
+    assert (taken.subject.state, taken.subject.assignee) == (QueueState.TAKEN, "camille")
+    assert (taken.event.target, taken.event.kind) == ("Q7", "queue.taken")
+    assert taken.subject.version == 2
+    assert handling.take(taken.subject, actor="camille", now=at(6)).event is None
+    with pytest.raises(ConflictError, match="Q7 is camille's"):
+        handling.take(taken.subject, actor="jo", now=at(6))
+    given = handling.assign_item(taken.subject, to="jo", actor="camille", now=at(6)).subject
+    assert given.assignee == "jo"
+
+
+def test_a_closed_queue_item_is_worked_on_again_only_on_purpose(item, at):
+    closed = handling.change(item, to=QueueState.CLOSED, actor="camille", now=at(5)).subject
+    assert closed.assignee == "camille"
+    with pytest.raises(ConflictError, match="Q7 is closed"):
+        handling.take(closed, actor="camille", now=at(6))
+    with pytest.raises(ConflictError, match="Q7 is closed"):
+        handling.assign_item(closed, to="jo", actor="camille", now=at(6))
+    back = handling.change(closed, to=QueueState.NEW, actor="camille", now=at(7))
+    assert (back.subject.state, back.subject.assignee) == (QueueState.NEW, None)
+    assert back.event.data["from"] == "closed"

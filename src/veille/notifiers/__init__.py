@@ -1,0 +1,1 @@
+"""Notifiers: code for one channel, and the message they share."""

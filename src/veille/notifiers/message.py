@@ -1,0 +1,212 @@
+"""A notification in words: the lines Slack and mail share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from veille.domain.incident import IncidentState
+from veille.domain.notification import Facts, Notification, NotificationKind, Quote
+from veille.wording.catalogue import Catalogue
+from veille.wording.format import clock, duration, excerpt, moment, number, visible
+
+_QUOTES_MAX = 3  # docs: interface, Slack
+_QUOTE_MAX = 280  # two or three lines of a phone
+_PLACES_MAX = 5
+_NAME_MAX = 80
+_TITLE_MAX = 100
+_LINE_MAX = 500
+_LINK_MAX = 3000  # Slack: url of a button
+_CERTAIN, _PROBABLE = 0.90, 0.70  # docs: interface, principle 3
+_MACHINE = "veille"  # the actor of what no person did
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How an institution is spoken to: its language and its time zone."""
+
+    words: Catalogue
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One labelled line: "Lieux :" and what follows."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is said, as single lines without markup, cut to length, control characters visible.
+
+    `news` is what changed, for the thread and the top of later mails; `state` is who has it.
+    `link` and `link_text` are empty when there is no web address to open.
+    """
+
+    institution: str
+    headline: str
+    subject: str
+    counts: str
+    state: str
+    news: str
+    footer: str
+    button: str
+    button_long: str
+    link: str
+    link_text: str
+    language: str
+    quotes: tuple[Quote, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+
+def compose(notification: Notification, *, voice: Voice, quotes: bool) -> Message:
+    """Return the message of a notification; nothing of a mention in it when `quotes` is false."""
+    facts, words = notification.facts, voice.words
+    institution = _line(notification.institution, _TITLE_MAX)
+    headline = _headline(facts, institution, words)
+    now = _clock(facts.at, facts.at, voice)
+    counts = _counts(facts, voice)
+    link = _link(notification.link)
+    return Message(
+        institution=institution,
+        headline=headline,
+        subject=words(f"notify.subject.{notification.kind}", headline=headline, clock=now),
+        counts=counts,
+        state=_state(facts, now, words),
+        news=_news(notification, counts, voice),
+        footer=words("notify.footer", incident=f"I{facts.incident}", institution=institution),
+        button=words("notify.button"),
+        button_long=words("notify.button_long"),
+        link=link,
+        link_text=words("notify.link_text", link=link) if link else "",
+        language=words.language,
+        quotes=_quotes(notification.quotes) if quotes else (),
+        lines=_lines(notification if quotes else replace(notification, places=()), voice),
+    )
+
+
+def _headline(facts: Facts, institution: str, words: Catalogue) -> str:
+    key = "headline_resolved" if facts.state is IncidentState.RESOLVED else "headline"
+    severity = words(f"notify.severity.{facts.severity}")
+    title = _line(facts.title, _TITLE_MAX)
+    return words(f"notify.{key}", severity=severity, title=title, institution=institution)
+
+
+def _counts(facts: Facts, voice: Voice) -> str:
+    words = voice.words
+    parts = [_count("messages", facts.value, words)]
+    if facts.author_count:  # 0: authors are not kept without a pseudonym key
+        parts.append(_count("people", facts.author_count, words))
+    if facts.window is not None:
+        # the rule's window, not the time since opening: it is what value and usual are counted over
+        parts.append(words("notify.within", window=duration(words, facts.window)))
+    if facts.usual is not None:
+        parts.append(words("notify.usual", usual=_usual(facts.usual, words)))
+    since = words("notify.since", clock=_clock(facts.opened_at, facts.at, voice))
+    return " · ".join([" ".join(parts), since, *_certainty(facts.certainty, words)])
+
+
+def _certainty(probability: float | None, words: Catalogue) -> list[str]:
+    if probability is None:
+        return []
+    word = "uncertain"
+    if probability >= _CERTAIN:
+        word = "certain"
+    elif probability >= _PROBABLE:
+        word = "probable"
+    return [words(f"notify.certainty.{word}")]
+
+
+def _state(facts: Facts, now: str, words: Catalogue) -> str:
+    if facts.state is IncidentState.OPEN:
+        key, name = "assigned" if facts.assignee else "nobody", facts.assignee
+    else:
+        is_resolved = facts.state is IncidentState.RESOLVED
+        name = _person(facts.actor) if is_resolved else facts.assignee or _person(facts.actor)
+        key = facts.state if name else f"{facts.state}_unnamed"
+    return words(f"notify.state.{key}", name=_line(name or "", _NAME_MAX), clock=now)
+
+
+def _news(notification: Notification, counts: str, voice: Voice) -> str:
+    facts, kind = notification.facts, notification.kind
+    is_assigned = kind is NotificationKind.ASSIGNED
+    name = facts.assignee if is_assigned else _person(facts.actor)
+    is_named = kind in {
+        NotificationKind.ACKNOWLEDGED,
+        NotificationKind.ASSIGNED,
+        NotificationKind.RESOLVED,
+    }
+    suffix = "_unnamed" if is_named and not name else ""
+    return voice.words(
+        f"notify.news.{kind}{suffix}",
+        name=_line(name or "", _NAME_MAX),
+        clock=_clock(facts.at, facts.at, voice),
+        since=_clock(facts.opened_at, facts.at, voice),
+        counts=counts,
+    )
+
+
+def _lines(notification: Notification, voice: Voice) -> tuple[Line, ...]:
+    words, facts = voice.words, notification.facts
+    places = [_line(place, _NAME_MAX) for place in notification.places[:_PLACES_MAX]]
+    actions = [_line(part, _LINE_MAX) for part in facts.annotations.get("actions", "").split(";")]
+    texts = {
+        "places": ", ".join(filter(None, places)),
+        "why": _why(facts, words),
+        "actions": excerpt(", ".join(filter(None, actions)), _LINE_MAX),
+    }
+    return tuple(
+        Line(label=words(f"notify.label.{key}"), text=text) for key, text in texts.items() if text
+    )
+
+
+def _why(facts: Facts, words: Catalogue) -> str:
+    counted = [_count("messages", facts.value, words)]
+    if facts.window is not None:
+        counted.append(words("notify.within", window=duration(words, facts.window)))
+    parts = [" ".join(counted), words("notify.threshold", threshold=number(words, facts.threshold))]
+    if facts.author_count:
+        parts.append(_count("authors", facts.author_count, words))
+    return words("notify.why", rule=_line(facts.rule, _NAME_MAX), parts=", ".join(parts))
+
+
+def _quotes(quotes: tuple[Quote, ...]) -> tuple[Quote, ...]:
+    shown = (replace(quote, text=_line(quote.text, _QUOTE_MAX)) for quote in quotes)
+    return tuple(quote for quote in shown if quote.text)[:_QUOTES_MAX]
+
+
+def _count(key: str, value: int, words: Catalogue) -> str:
+    return words.count(f"notify.{key}", value, shown=number(words, value))
+
+
+def _person(actor: str | None) -> str | None:
+    return None if actor == _MACHINE else actor
+
+
+def _link(link: str) -> str:
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return ""
+    is_web = parts.scheme in {"http", "https"} and bool(parts.netloc)
+    return link if is_web and len(link) <= _LINK_MAX and link.isprintable() else ""
+
+
+def _usual(mean: float, words: Catalogue) -> str:
+    rounded = round(mean, 1)
+    return number(words, rounded, decimals=0 if rounded.is_integer() else 1)
+
+
+def _clock(at: datetime, today: datetime, voice: Voice) -> str:
+    is_today = at.astimezone(voice.zone).date() == today.astimezone(voice.zone).date()
+    return (clock if is_today else moment)(voice.words, at, voice.zone.key)
+
+
+def _line(text: str, limit: int) -> str:
+    # cut before the slow look at each character: a mention may hold a book
+    head = " ".join(text.split())[: 2 * limit]
+    return excerpt(visible(head), limit)

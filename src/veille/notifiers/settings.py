@@ -1,0 +1,126 @@
+"""Settings of the receivers: `[[receiver]]` in config.toml, one type per kind."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from veille.domain.durations import parse_duration
+from veille.domain.errors import InputError
+
+# Plain ASCII addresses: relays without SMTPUTF8 are still common, and no CR, LF, space or quote
+# may reach a header or an SMTP command.
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*",
+    re.ASCII,
+)
+_ADDRESS_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+", re.ASCII)
+_CHANNEL = re.compile(r"#?[\w-]{1,80}")
+_TIMEOUT_MAX_S = 120
+
+
+class SlackReceiver(
+    msgspec.Struct,
+    tag="slack",
+    tag_field="kind",
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """A Slack channel. `token` is the name of a secret; the app needs the chat:write scope.
+
+    `quotes = false` keeps the texts of mentions out of Slack. `timeout` is for one request.
+    """
+
+    id: str
+    token: str
+    channel: str
+    api_url: str = "https://slack.com/api/"
+    allow_private: bool = False
+    quotes: bool = True
+    timeout: str = "10s"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError (msgspec adds where) on a value that could never work."""
+        if not _is_web(self.api_url):
+            raise ValueError(f'api_url "{self.api_url}" is no web address: write https://…/api/')
+        if _CHANNEL.fullmatch(self.channel) is None:
+            raise ValueError(f'channel "{self.channel}" is no channel: write its id (C0123456789)')
+        _timeout_s(self.timeout)
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest wait for one answer, in seconds."""
+        return _timeout_s(self.timeout)
+
+
+class EmailReceiver(
+    msgspec.Struct,
+    tag="email",
+    tag_field="kind",
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """Mail addresses behind one SMTP relay. `password` is the name of a secret.
+
+    `quotes = false` keeps the texts of mentions out of the mail. `timeout` is for one step.
+    """
+
+    id: str
+    host: str
+    sender: str
+    to: tuple[str, ...]
+    port: int = 587
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: str | None = None
+    allow_private: bool = False
+    quotes: bool = True
+    timeout: str = "30s"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError (msgspec adds where) on a value that could never work."""
+        if not self.to:
+            raise ValueError("to is empty: write at least one address")
+        for address in (self.sender, *self.to):
+            if len(address) > _ADDRESS_MAX or _ADDRESS.fullmatch(address) is None:
+                raise ValueError(f"{address!r} is no mail address: write name@domain in ASCII")
+        if _HOST.fullmatch(self.host) is None or not 1 <= self.port <= 65535:  # noqa: PLR2004 TCP
+            raise ValueError(f"{self.host!r}:{self.port} is no server: write a host and a port")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together: write both or neither")
+        if self.user is not None and self.tls == "none":
+            raise ValueError('tls = "none" would show the password: write "starttls" or "tls"')
+        _timeout_s(self.timeout)
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest wait to connect, then to hand a mail over, in seconds."""
+        return _timeout_s(self.timeout)
+
+
+ReceiverSettings = SlackReceiver | EmailReceiver
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:  # a bracket that is not closed
+        return False
+
+
+def _timeout_s(text: str) -> float:
+    try:
+        seconds = parse_duration(text).total_seconds()
+    except InputError as error:
+        raise ValueError(f"timeout: {error}") from error
+    if not 1 <= seconds <= _TIMEOUT_MAX_S:
+        raise ValueError(f'timeout "{text}" is out of range: write 1s to {_TIMEOUT_MAX_S}s')
+    return seconds

@@ -1,0 +1,84 @@
+"""Block Kit for a message: every text that may be hostile stands where Slack parses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from veille.domain.notification import Notification
+from veille.notifiers.message import Message
+
+Json = dict[str, object]
+
+_HEADER_MAX = 150  # Block Kit reference: header block, text
+_TEXT_MAX = 3_000  # the same: section block, text; kept for rich text, which states none
+_FALLBACK_MAX = 3_000  # chat.postMessage truncates text over 40,000; a phone shows far less
+
+
+def card(message: Message) -> list[Json]:
+    """Return the blocks of an incident's first message: at most four."""
+    elements: list[Json] = [_section(_text(message.counts))]
+    elements += [_quote(quote.text) for quote in message.quotes]
+    elements += [
+        _section(_text(line.label, bold=True), _text(f" {line.text}")) for line in message.lines
+    ]
+    elements.append(_section(_text(message.state, bold=True)))
+    blocks: list[Json] = [
+        {"type": "header", "text": _plain(message.headline, _HEADER_MAX)},
+        {"type": "rich_text", "elements": elements},
+    ]
+    if message.link:
+        blocks.append({"type": "actions", "elements": [_button(message)]})
+    return blocks
+
+
+def thread_line(message: Message) -> list[Json]:
+    """Return the block of a line in the thread: what changed."""
+    return [{"type": "rich_text", "elements": [_section(_text(message.news))]}]
+
+
+def fallback(*lines: str) -> str:
+    """Return the text of notifications and screen readers, where nothing pings or links.
+
+    Slack parses `<…>` there: `&`, `<`, `>` are escaped as its reference on formatting says.
+    """
+    text = "\n".join(lines)[:_FALLBACK_MAX]
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def metadata(notification: Notification) -> Json:
+    """Return the message metadata that carries the idempotency key."""
+    payload = {"key": notification.key, "incident": notification.facts.incident}
+    return {"event_type": "veille", "event_payload": payload}
+
+
+def _button(message: Message) -> Json:
+    return {
+        "type": "button",
+        "action_id": "veille_open",
+        "text": _plain(message.button, 75),  # Block Kit reference: button, text
+        "url": message.link,
+    }
+
+
+def _plain(text: str, limit: int) -> Json:
+    # emoji false: `:sos:` in a mention stays four letters and two colons
+    return {"type": "plain_text", "text": text[:limit], "emoji": False}
+
+
+def _text(text: str, *, bold: bool = False) -> Json:
+    element: dict[str, object] = {"type": "text", "text": text[:_TEXT_MAX]}
+    if bold:
+        element["style"] = {"bold": True}
+    return element
+
+
+def _section(*elements: Json) -> Json:
+    return {"type": "rich_text_section", "elements": _all(elements)}
+
+
+def _quote(text: str) -> Json:
+    return {"type": "rich_text_quote", "elements": _all([_text(text)])}
+
+
+def _all(elements: Sequence[Json]) -> list[Json]:
+    return [element for element in elements if element["text"]]  # Slack refuses empty texts

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veille.domain.alert import Severity
+from veille.domain.incident import IncidentState
+from veille.domain.notification import Facts, Notification, NotificationKind, Quote
+from veille.notifiers.message import Line, Voice, compose
+from veille.wording.catalogue import catalogue
+
+Note = Callable[..., Notification]
+Flood = Callable[..., Facts]
+Speak = Callable[..., Voice]
+AT = datetime(2026, 1, 18, 1, 14, tzinfo=UTC)
+VOICE = Voice(words=catalogue("fr"), zone=ZoneInfo("Europe/Paris"))
+
+
+@pytest.mark.parametrize(
+    ("probability", "ends"),
+    [
+        (0.90, "· certain"),
+        (0.8999, "· probable"),
+        (0.70, "· probable"),
+        (0.69, "· incertain"),
+        (None, "depuis 02:05"),
+    ],
+)
+def test_doubt_is_said_in_words(
+    note: Note, flood: Flood, voice: Speak, probability: float | None, ends: str
+) -> None:
+    message = compose(note(facts=flood(certainty=probability)), voice=voice(), quotes=True)
+    assert message.counts.endswith(ends)
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        (
+            {"value": 1, "author_count": 1, "window": None, "usual": None},
+            "1 message d'une seule personne · depuis 02:05",
+        ),
+        ({"author_count": 0}, "12 messages en 15 min (d'habitude : 0) · depuis 02:05"),
+        (
+            {"value": 1500, "usual": 0.42, "window": timedelta(hours=1, minutes=30)},
+            "1 500 messages de 11 personnes en 1 h 30 (d'habitude : 0,4) · depuis 02:05",
+        ),
+    ],
+)
+def test_what_is_not_known_is_not_said(
+    note: Note, flood: Flood, voice: Speak, changes: dict[str, Any], counts: str
+) -> None:
+    facts = flood(**({"certainty": None} | changes))
+    assert plain(compose(note(facts=facts), voice=voice(), quotes=True).counts) == counts
+
+
+def test_an_incident_of_yesterday_says_its_day(note: Note, flood: Flood, voice: Speak) -> None:
+    facts = flood(opened_at=flood().at - timedelta(hours=3))
+    message = compose(note(facts=facts), voice=voice(), quotes=True)
+    assert "depuis sam. 17 janv. 23:14" in plain(message.counts)
+
+
+@pytest.mark.parametrize(
+    ("severity", "word"),
+    [
+        (Severity.CRITICAL, "▲ Critique"),
+        (Severity.WARNING, "◆ Attention"),
+        (Severity.INFO, "● Info"),
+    ],
+)
+def test_severity_is_a_word_and_a_shape(
+    note: Note, flood: Flood, voice: Speak, severity: Severity, word: str
+) -> None:
+    message = compose(note(facts=flood(severity=severity)), voice=voice(), quotes=True)
+    assert message.headline.startswith(f"{word} · ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "state", "news"),
+    [
+        ("updated", {"assignee": "Camille"}, "Confié à Camille.", "02:14 · 12 messages"),
+        (
+            "assigned",
+            {"assignee": "Camille", "actor": "Dominique"},
+            "Confié à Camille.",
+            "Confié à Camille à 02:14.",
+        ),
+        (
+            "assigned",
+            {"assignee": None, "actor": "Dominique"},
+            "Personne ne l'a pris en charge.",
+            "Rendu à l'équipe à 02:14.",
+        ),
+        (
+            "acknowledged",
+            {"state": IncidentState.ACKNOWLEDGED, "actor": "Camille"},
+            "Pris en charge par Camille.",
+            "Pris en charge par Camille à 02:14.",
+        ),
+        (
+            "resolved",
+            {"state": IncidentState.RESOLVED, "actor": "veille", "assignee": "Camille"},
+            "Résolu à 02:14.",
+            "Résolu à 02:14.",
+        ),
+        (
+            "resolved",
+            {"state": IncidentState.RESOLVED, "actor": "Camille"},
+            "Résolu à 02:14 par Camille.",
+            "Résolu à 02:14 par Camille.",
+        ),
+    ],
+)
+def test_state_says_who_has_it_and_news_what_changed(
+    note: Note,
+    flood: Flood,
+    voice: Speak,
+    kind: str,
+    changes: dict[str, Any],
+    state: str,
+    news: str,
+) -> None:
+    whole = note(NotificationKind(kind), facts=flood(**changes))
+    message = compose(whole, voice=voice(), quotes=True)
+    assert message.state == state
+    assert message.news.startswith(news)
+
+
+def test_a_reminder_says_so_in_the_subject(note: Note, voice: Speak) -> None:
+    message = compose(note(NotificationKind.REPEATED), voice=voice(), quotes=True)
+    assert message.subject.startswith("Rappel · ▲ Critique · ")
+    assert message.subject.endswith(" · 02:14")
+
+
+def test_lines_without_content_are_left_out(note: Note, flood: Flood, voice: Speak) -> None:
+    bare = note(facts=flood(annotations={}), places=(), quotes=())
+    lines = compose(bare, voice=voice(), quotes=True).lines
+    assert [line.label for line in lines] == ["Pourquoi :"]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_kind_state_and_severity_has_its_words(
+    note: Note, flood: Flood, voice: Speak, language: str
+) -> None:
+    for kind in NotificationKind:
+        for state in IncidentState:
+            for severity in Severity:
+                facts = flood(state=state, severity=severity, actor=None)
+                message = compose(note(kind, facts=facts), voice=voice(language), quotes=True)
+                assert message.news
+                assert message.subject
+
+
+hostile = st.text(alphabet=st.characters(exclude_categories=()), max_size=400)
+
+
+@given(text=hostile)
+def test_hostile_text_anywhere_gives_single_lines(text: str) -> None:
+    facts = Facts(
+        incident=1,
+        title=text,
+        severity=Severity.INFO,
+        state=IncidentState.OPEN,
+        at=AT,
+        opened_at=AT,
+        rule=text,
+        value=1,
+        threshold=1,
+        author_count=1,
+        annotations={"actions": text},
+        assignee=text,
+        actor=text,
+    )
+    whole = Notification(
+        key=text,
+        kind=NotificationKind.ASSIGNED,
+        facts=facts,
+        institution=text,
+        link=text,
+        quotes=(Quote(text=text, source=text, at=AT),),
+        places=(text,),
+    )
+    message = compose(whole, voice=VOICE, quotes=True)
+    for line in strings(message):
+        assert len(line.splitlines()) <= 1
+        assert not set(line) & set("\u202a\u202e\u2066\u200b\x00\x1b\x7f\ufeff")
+        line.encode("utf-8")  # no lone surrogate
+
+
+def plain(text: str) -> str:
+    """Spaces that never break, as ordinary ones."""
+    return text.replace("\u202f", " ").replace("\u00a0", " ")
+
+
+def strings(message: Any) -> list[str]:
+    values = [getattr(message, field.name) for field in dataclasses.fields(message)]
+    flat = [value for value in values if isinstance(value, str)]
+    nested = [part for value in values if isinstance(value, tuple) for part in value]
+    return flat + [
+        text
+        for part in nested
+        for text in ((part.label, part.text) if isinstance(part, Line) else (part.text,))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("au secours " * 6000, "au secours " * 25 + "au…"),
+        ("x" * 60_000, "x" * 279 + "…"),
+        (" " * 60_000 + "à l'aide", "à l'aide"),
+        ("👩\u200d🚒 à l'aide", "👩\u200d🚒 à l'aide"),
+        ("caché\u202e\x00", "caché⟨U+202E⟩⟨U+0000⟩"),
+    ],
+)
+def test_a_quote_is_short_and_hides_nothing(
+    note: Note, voice: Speak, text: str, shown: str
+) -> None:
+    quoted = note(quotes=(Quote(text=text, source="s", at=AT),))
+    assert compose(quoted, voice=voice(), quotes=True).quotes[0].text == shown

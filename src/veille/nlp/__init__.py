@@ -1,0 +1,1 @@
+"""Understanding: language, sentiment, crisis, urgency and entities of a text."""

@@ -1,0 +1,76 @@
+"""A model that is not exactly the recorded one is refused, and says why."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from veille.domain.errors import ModelError
+from veille.nlp.load import load_encoder, model_folder, read_manifest
+from veille.nlp.settings import ModelSettings
+
+NAME = "veille-e5-fr"
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    shutil.copytree(model_folder(ModelSettings()), tmp_path / NAME)
+    return tmp_path
+
+
+def load_from(directory: Path) -> None:
+    load_encoder(ModelSettings(directory=str(directory), threads=1))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "reference.jsonl"])
+def test_one_changed_byte_is_refused(copied: Path, name: str) -> None:
+    path = copied / NAME / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=f"{name} has SHA-256"):
+        load_from(copied)
+
+
+def test_a_missing_file_is_refused(copied: Path) -> None:
+    (copied / NAME / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"model\.onnx is missing"):
+        load_from(copied)
+
+
+def test_a_missing_folder_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"\[models\] directory"):
+        load_from(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["name = ", 'name = "x"\n', "\xff", 'unknown = 1\nname = "x"'])
+def test_a_malformed_manifest_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "model.toml").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ModelError, match=r"model\.toml"):
+        load_from(tmp_path)
+
+
+def test_a_manifest_without_weights_is_refused(copied: Path) -> None:
+    path = copied / NAME / "model.toml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if "model.onnx" not in line]
+    path.write_text("\n".join(kept), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"does not list model\.onnx"):
+        load_from(copied)
+
+
+def test_the_model_permits_redistribution() -> None:
+    manifest = read_manifest(model_folder(ModelSettings()))
+    assert manifest.licence == "MIT"
+    assert all("NC" not in item.licence and item.licence for item in manifest.training)
+    assert all(item.n > 0 and item.low <= item.value <= item.high for item in manifest.measured)
+
+
+@pytest.mark.parametrize("value", [{"threads": 0}, {"profile": "huge"}, {"thread": 2}])
+def test_a_wrong_setting_is_an_error(value: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(value, ModelSettings)

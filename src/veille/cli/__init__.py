@@ -1,0 +1,10 @@
+"""The command line."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run `veille`."""
+    from veille.cli.root import root
+
+    root()

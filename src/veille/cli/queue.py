@@ -1,0 +1,166 @@
+"""`veille queue`: the queue from a terminal, while the daemon runs."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from veille.cli.root import chosen, config_option, json_option
+from veille.cli.store import with_store
+from veille.config import Loaded
+from veille.domain.clock import utc_now
+from veille.domain.ids import short_id
+from veille.domain.incident import Incident, IncidentState, QueueItem, QueueState
+from veille.store.engine import Db
+from veille.store.protocol import Store
+
+if TYPE_CHECKING:
+    from veille.pipeline.actions import Actions
+
+SHAPES = {"critical": "▲", "warning": "◆", "info": "●"}
+
+actor_option = click.option(
+    "--as", "actor", default=getpass.getuser, show_default="your login", help="who does it"
+)
+
+
+@click.group("queue")
+def command() -> None:
+    """List, acknowledge, assign, resolve and note incidents (I12) and queue items (Q345)."""
+
+
+@command.command("list")
+@click.option("--all", "everything", is_flag=True, help="also what is resolved or closed")
+@json_option
+@config_option
+@click.pass_context
+def list_(ctx: click.Context, everything: bool, as_json: bool, config_path: Path | None) -> None:
+    """List open incidents, then queue items, gravest first."""
+
+    async def read(store: Store, loaded: Loaded) -> list[dict[str, object]]:
+        zone = loaded.timezone
+        return await store.read(lambda db: _rows(db, zone, everything=everything))
+
+    rows = with_store(chosen(ctx, config_path), read)
+    if as_json:
+        click.echo(msgspec.json.encode(rows))
+        return
+    for row in rows:
+        who = row["assignee"] or "-"
+        click.echo(
+            f"{row['id']!s:<6} {SHAPES[str(row['severity'])]} {row['state']!s:<12} {who!s:<12} "
+            f"{row['since']}  {row['title']}"
+        )
+
+
+def _rows(db: Db, zone: ZoneInfo, *, everything: bool) -> list[dict[str, object]]:
+    from veille.store import incidents, queue
+
+    open_states = [s for s in IncidentState if everything or s is not IncidentState.RESOLVED]
+    item_states = [s for s in QueueState if everything or s.is_open]
+    found = incidents.list_(db, states=open_states, limit=500)
+    items = queue.list_(db, states=item_states, limit=500)
+    rows = [_incident(i, zone) for i in found] + [_item(q, zone) for q in items]
+    return sorted(rows, key=lambda row: list(SHAPES).index(str(row["severity"])))
+
+
+def _incident(incident: Incident, zone: ZoneInfo) -> dict[str, object]:
+    return {
+        "id": short_id("I", incident.id),
+        "state": incident.state,
+        "severity": incident.severity,
+        "assignee": incident.assignee,
+        "since": _clock(incident.opened_at, zone),
+        "title": incident.title,
+    }
+
+
+def _item(item: QueueItem, zone: ZoneInfo) -> dict[str, object]:
+    return {
+        "id": short_id("Q", item.id),
+        "state": item.state,
+        "severity": item.severity,
+        "assignee": item.assignee,
+        "since": _clock(item.created_at, zone),
+        "title": item.rule or "",
+    }
+
+
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(timespec="minutes")
+
+
+@command.command("ack")
+@click.argument("target")
+@actor_option
+@config_option
+@click.pass_context
+def ack(ctx: click.Context, target: str, actor: str, config_path: Path | None) -> None:
+    """Take TARGET: reminders stop, and everybody sees who has it."""
+    _act(ctx, config_path, target, lambda a: a.acknowledge(target, actor=actor))
+
+
+@command.command("assign")
+@click.argument("target")
+@click.argument("person")
+@actor_option
+@config_option
+@click.pass_context
+def assign(
+    ctx: click.Context, target: str, person: str, actor: str, config_path: Path | None
+) -> None:
+    """Give TARGET to PERSON."""
+    _act(ctx, config_path, target, lambda a: a.assign(target, to=person, actor=actor))
+
+
+@command.command("resolve")
+@click.argument("target")
+@click.option(
+    "--state",
+    type=click.Choice([s.value for s in QueueState if not s.is_open]),
+    help="for a queue item: how it ended (default closed)",
+)
+@actor_option
+@config_option
+@click.pass_context
+def resolve(
+    ctx: click.Context, target: str, state: str | None, actor: str, config_path: Path | None
+) -> None:
+    """Resolve an incident, or close a queue item."""
+    ended = QueueState(state) if state else None
+    _act(ctx, config_path, target, lambda a: a.resolve(target, actor=actor, state=ended))
+
+
+@command.command("note")
+@click.argument("target")
+@click.argument("text")
+@actor_option
+@config_option
+@click.pass_context
+def note(ctx: click.Context, target: str, text: str, actor: str, config_path: Path | None) -> None:
+    """Write a line into TARGET's timeline (- reads it from standard input)."""
+    words = sys.stdin.read() if text == "-" else text
+    _act(ctx, config_path, target, lambda a: a.note(target, text=words, actor=actor))
+
+
+def _act(
+    ctx: click.Context,
+    config_path: Path | None,
+    target: str,
+    act: Callable[[Actions], Awaitable[None]],
+) -> None:
+    from veille.pipeline.actions import Actions
+
+    async def run(store: Store, loaded: Loaded) -> None:
+        await act(Actions(store, route=loaded.route, now=utc_now))
+
+    with_store(chosen(ctx, config_path), run)
+    click.echo(f"{target.upper()}: done")

@@ -1,0 +1,87 @@
+"""`veille`: commands are imported when they are called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veille import __version__
+from veille.domain.errors import InputError, VeilleError
+
+COMMANDS = {
+    "run": "the daemon: listen, understand, alert, serve the queue",
+    "demo": "play the bundled night of flooding with local stand-ins for Slack and mail",
+    "check": "validate configuration, secrets, rules and models",
+    "analyze": "read texts or mentions and print what the model understands",
+    "replay": "play a file on a virtual clock and print what would have alerted",
+    "rules": "test rules on written mentions",
+    "queue": "list, acknowledge, assign, resolve, note; while the daemon runs",
+    "user": "add, list and disable the people who may log in",
+}
+
+
+class _Lazy(click.Group):
+    """Knows its commands by name, imports `veille.cli.<name>` only for the one that runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"veille.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+        except VeilleError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+        except BrokenPipeError:
+            sys.exit(1)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="veille")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="configuration file (default: ./config.toml, then /etc/veille/config.toml)",
+)
+@click.pass_context
+def root(ctx: click.Context, config: Path | None) -> None:
+    """Listen to what people write about a public institution, and warn in time."""
+    ctx.obj = config
+
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="configuration file (default: ./config.toml, then /etc/veille/config.toml)",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="exact, stable JSON")
+
+
+def chosen(ctx: click.Context, path: Path | None) -> Path | None:
+    """Return the `--config` given after the command, else the one given before it."""
+    if path is not None:
+        return path
+    before = ctx.find_root().obj
+    return before if isinstance(before, Path) else None

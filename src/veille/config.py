@@ -1,0 +1,305 @@
+"""config.toml: read, checked, and turned into the settings of each component."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from veille.alerts.settings import RouteSettings
+from veille.collectors.settings import SourceSettings
+from veille.domain.alert import Severity
+from veille.domain.errors import ConfigError, InputError
+from veille.domain.query import parse_query
+from veille.domain.watch import Watch
+from veille.nlp.settings import ModelSettings
+from veille.notifiers.settings import ReceiverSettings
+from veille.privacy.settings import PrivacySettings, Retention
+from veille.rules.settings import RulesSettings
+from veille.web.settings import WebSettings
+from veille.wording.catalogue import LANGUAGES
+
+SEARCHED = (Path("config.toml"), Path("/etc/veille/config.toml"))
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>.*)`)?")
+_OTHER = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<at>.*)`)?", re.DOTALL)
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+
+
+class VeilleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[veille]`: who listens, where it writes."""
+
+    name: str
+    timezone: str = "Europe/Paris"
+    language: str = "fr"
+    data_dir: str = "data"
+    secrets: str = "secrets.toml"
+
+
+class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[watch]]`: what is monitored; an empty query matches everything."""
+
+    id: str
+    query: str = ""
+    territory: list[str] = []
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of config.toml."""
+
+    veille: VeilleSettings
+    watch: list[WatchSettings]
+    source: list[SourceSettings] = []
+    receiver: list[ReceiverSettings] = []
+    route: RouteSettings = RouteSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    models: ModelSettings = ModelSettings()
+    rules: RulesSettings = RulesSettings()
+    web: WebSettings = WebSettings()
+
+
+class Secrets:
+    """Secrets by name, from the secrets file and systemd credentials; values never show in repr."""
+
+    def __init__(self, values: Mapping[str, str], *, where: str) -> None:
+        self._values = dict(values)
+        self._where = where
+
+    def __repr__(self) -> str:
+        return f"Secrets({sorted(self._values)})"
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def __call__(self, name: str) -> str:
+        """Return the secret of that name; ConfigError names the file and the line to add."""
+        try:
+            return self._values[name]
+        except KeyError:
+            raise ConfigError(
+                f'{self._where}: secret "{name}" is missing: add the line {name} = "…"'
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A configuration that was checked, with the folder its relative paths start from."""
+
+    config: Config
+    path: Path
+    secrets: Secrets
+
+    def resolve(self, relative: str) -> Path:
+        """Return a path of the configuration as an absolute one."""
+        return (self.path.parent / relative).resolve()
+
+    @property
+    def route(self) -> RouteSettings:
+        """The route; one that names nobody tells every receiver."""
+        route = self.config.route
+        if any(_routed(route)):
+            return route
+        everybody = tuple(receiver.id for receiver in self.config.receiver)
+        return msgspec.structs.replace(route, receivers=everybody)
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """The watches as the pipeline takes them."""
+        return tuple(
+            Watch(id=w.id, query=w.query, territory=tuple(w.territory)) for w in self.config.watch
+        )
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The institution's time zone."""
+        return ZoneInfo(self.config.veille.timezone)
+
+
+def find(path: Path | None) -> Path:
+    """Return the configuration file to read; ConfigError lists where it was looked for."""
+    for candidate in (path,) if path else SEARCHED:
+        if candidate.is_file():
+            return candidate.resolve()
+    looked = ", ".join(str(p) for p in ((path,) if path else SEARCHED))
+    raise ConfigError(f"no configuration found (looked for {looked}): name one with --config FILE")
+
+
+def load(path: Path | None = None) -> Loaded:
+    """Return the checked configuration; ConfigError names the file, the key and the remedy."""
+    found = find(path)
+    config = _decode(found)
+    problems = list(_problems(config))
+    if problems:
+        raise ConfigError("\n".join(f"{found.name}: {problem}" for problem in problems))
+    secrets = read_secrets(found.parent / config.veille.secrets)
+    return Loaded(config=config, path=found, secrets=secrets)
+
+
+def _decode(path: Path) -> Config:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name}: this is not TOML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return msgspec.convert(table, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path.name}: {_explain(str(error))}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from error
+
+
+def _explain(message: str) -> str:
+    unknown = _UNKNOWN.fullmatch(message)
+    if unknown is None:
+        other = _OTHER.fullmatch(message)
+        at, what = (other["at"] or "", other["what"]) if other else ("", message)
+        if at.endswith(".kind"):
+            what = f"{what}; known: {', '.join(_kinds(at))}"
+        return f"{at}: {what}" if at else what
+    at, key = unknown["at"] or "", unknown["key"]
+    close = get_close_matches(key, _keys(at), n=1)
+    remedy = f'; did you mean "{close[0]}"?' if close else ""
+    return f"{f'{at}.' if at else ''}{key}: unknown key{remedy}"
+
+
+def _keys(at: str) -> list[str]:
+    """Return the keys that may stand in the table at a path such as `source[1]`."""
+    if at == "privacy.retention":
+        return list(Retention.__struct_fields__)
+    structs = _structs(at) if at else (Config,)
+    return [name for struct in structs for name in struct.__struct_encode_fields__]
+
+
+def _kinds(at: str) -> list[str]:
+    return sorted(str(struct.__struct_config__.tag) for struct in _structs(at))
+
+
+def _structs(at: str) -> Iterable[type[msgspec.Struct]]:
+    kinds: Mapping[str, Iterable[type[msgspec.Struct]]] = {
+        "veille": (VeilleSettings,),
+        "watch": (WatchSettings,),
+        "source": get_args(SourceSettings),
+        "receiver": get_args(ReceiverSettings),
+        "route": (RouteSettings,),
+        "privacy": (PrivacySettings,),
+        "models": (ModelSettings,),
+        "rules": (RulesSettings,),
+        "web": (WebSettings,),
+    }
+    return kinds.get(re.split(r"[.\[]", at, maxsplit=1)[0], ())
+
+
+def _problems(config: Config) -> Iterator[str]:
+    if config.veille.language not in LANGUAGES:
+        yield f'veille.language: "{config.veille.language}" is not one of {", ".join(LANGUAGES)}'
+    try:
+        ZoneInfo(config.veille.timezone)
+    except (KeyError, ValueError, OSError):
+        yield f'veille.timezone: "{config.veille.timezone}" is no time zone: write Europe/Paris'
+    if not config.watch:
+        yield "watch: at least one [[watch]] says what to listen for"
+    for section, ids in (
+        ("watch", [w.id for w in config.watch]),
+        ("source", [s.id for s in config.source]),
+        ("receiver", [r.id for r in config.receiver]),
+    ):
+        yield from _id_problems(section, ids)
+    yield from _query_problems(config)
+    yield from _reference_problems(config)
+    try:
+        config.rules.waits()
+    except InputError as error:
+        yield f"rules.group_wait: {error}"
+
+
+def _id_problems(section: str, ids: list[str]) -> Iterator[str]:
+    for index, name in enumerate(ids):
+        if not _ID.fullmatch(name):
+            yield f'{section}[{index}].id: "{name}": use a to z, 0 to 9, - and _'
+        if name in ids[:index]:
+            yield f'{section}[{index}].id: "{name}" is used twice'
+
+
+def _query_problems(config: Config) -> Iterator[str]:
+    for index, watch in enumerate(config.watch):
+        try:
+            parse_query(watch.query)
+        except InputError as error:
+            yield f"watch[{index}].query: {error}"
+
+
+def _reference_problems(config: Config) -> Iterator[str]:
+    watches = {w.id for w in config.watch}
+    for index, source in enumerate(config.source):
+        for name in source.watches or ():
+            if name not in watches:
+                yield unknown_name(f"source[{index}].watches", name, watches)
+    receivers = {r.id for r in config.receiver}
+    for name in _routed(config.route):
+        if name not in receivers:
+            yield unknown_name("route.receivers", name, receivers)
+    for route in nodes(config.route):
+        severity = route.match.get("severity", Severity.INFO)
+        if severity not in set(Severity):
+            yield unknown_name("route.match.severity", severity, set(Severity))
+
+
+def _routed(route: RouteSettings) -> Iterator[str]:
+    for node in nodes(route):
+        yield from node.receivers
+
+
+def nodes(route: RouteSettings) -> Iterator[RouteSettings]:
+    """Yield a route and all below it."""
+    yield route
+    for child in route.routes:
+        yield from nodes(child)
+
+
+def unknown_name(where: str, name: str, known: Collection[str]) -> str:
+    """Return what is wrong with a name that does not exist, with the nearest one that does."""
+    close = get_close_matches(name, known, n=1)
+    remedy = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(sorted(known)) or '-'}"
+    return f'{where}: "{name}" does not exist; {remedy}'
+
+
+def read_secrets(path: Path) -> Secrets:
+    """Return the secrets of a TOML file (if it exists) and of systemd's credentials folder.
+
+    ConfigError when the file may be read by others: a secret is 0600.
+    """
+    values: dict[str, str] = {}
+    if path.is_file():
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ConfigError(f"{path}: others may read the secrets: run chmod 600 {path}")
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            # the parser's message may quote the line, which is the secret
+            raise ConfigError(f'{path}: this is not TOML: write lines NAME = "value"') from None
+        values = {name: value for name, value in table.items() if isinstance(value, str)}
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials:
+        for file in Path(credentials).iterdir():
+            if file.is_file():
+                values[file.name] = file.read_text(encoding="utf-8").strip()
+    return Secrets(values, where=str(path))
+
+
+def packaged(name: str) -> Path:
+    """Return the shipped folder `models`, `rules` or `examples`, of wheel or checkout."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "_data" / name, here.parents[1] / name):
+        if folder.is_dir():
+            return folder
+    raise ConfigError(f"the shipped folder {name}/ is missing: install veille again")

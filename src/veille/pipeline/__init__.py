@@ -1,0 +1,1 @@
+"""The stages: collect, analyze, evaluate, dispatch, deliver, sweep; each claims, works, commits."""

@@ -1,0 +1,170 @@
+"""What people do: one pure change and one transaction, with its actor in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from veille.alerts import handling
+from veille.alerts.announcing import announce
+from veille.alerts.handling import Handled
+from veille.alerts.settings import RouteSettings
+from veille.domain.errors import ConflictError, InputError
+from veille.domain.ids import parse_short_id, short_id
+from veille.domain.incident import Event, Incident, QueueItem, QueueState
+from veille.pipeline.dispatch import completed
+from veille.store import alerts, audit, incidents, outbox, queue, timeline
+from veille.store.engine import Db
+from veille.store.protocol import Store
+
+NOTE_LENGTH = 4000
+Subject = TypeVar("Subject", Incident, QueueItem)
+
+
+class Actions:
+    """Acknowledge, assign, resolve and note; the same for the web and the command line."""
+
+    def __init__(self, store: Store, *, route: RouteSettings, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._route = route
+        self._now = now
+
+    async def acknowledge(self, target: str, *, actor: str, version: int | None = None) -> None:
+        """`target` is taken by `actor`; ConflictError when somebody else has it."""
+        now = self._now()
+        await self._change(
+            target,
+            version,
+            on_incident=lambda i: handling.acknowledge(i, actor=actor, now=now),
+            on_item=lambda q: handling.take(q, actor=actor, now=now),
+        )
+
+    async def assign(self, target: str, *, to: str, actor: str, version: int | None = None) -> None:
+        """`target` is entrusted to `to`."""
+        now = self._now()
+        await self._change(
+            target,
+            version,
+            on_incident=lambda i: handling.assign(i, to=to, actor=actor, now=now),
+            on_item=lambda q: handling.assign_item(q, to=to, actor=actor, now=now),
+        )
+
+    async def resolve(
+        self,
+        target: str,
+        *,
+        actor: str,
+        state: QueueState | None = None,
+        version: int | None = None,
+    ) -> None:
+        """An incident is resolved; a queue item is in `state` (None: closed)."""
+        now = self._now()
+        ended = state or QueueState.CLOSED
+        if state is not None and parse_short_id(target)[0] == "I":
+            raise InputError(f"{target}: a state is for queue items; an incident is resolved")
+        await self._change(
+            target,
+            version,
+            on_incident=lambda i: handling.resolve(i, actor=actor, now=now),
+            on_item=lambda q: handling.change(q, to=ended, actor=actor, now=now),
+        )
+
+    async def note(self, target: str, *, text: str, actor: str) -> None:
+        """`text` stands in the timeline of `target`."""
+        words = text.strip()
+        if not words or len(words) > NOTE_LENGTH:
+            raise InputError(f"a note has 1 to {NOTE_LENGTH} characters")
+        letter, number = parse_short_id(target)
+        now = self._now()
+
+        def write(db: Db) -> None:
+            _incident(db, number) if letter == "I" else _item(db, number)
+            name = short_id(letter, number)
+            timeline.add(db, [Event(target=name, at=now, kind="note", actor=actor, text=words)])
+            audit.add(db, at=now, actor=actor, action="note", target=name, before=None, after=None)
+
+        await self._store.write(write)
+
+    async def _change(
+        self,
+        target: str,
+        version: int | None,
+        *,
+        on_incident: Callable[[Incident], Handled[Incident]],
+        on_item: Callable[[QueueItem], Handled[QueueItem]],
+    ) -> None:
+        letter, number = parse_short_id(target)
+
+        def write(db: Db) -> None:
+            if letter == "I":
+                before = _incident(db, number)
+                _check_seen(version, before.touched, before.assignee)
+                self._save_incident(db, before, on_incident(before))
+            else:
+                item = _item(db, number)
+                _check_seen(version, item.version, item.assignee)
+                _save_item(db, item, on_item(item))
+
+        await self._store.write(write)
+
+    def _save_incident(self, db: Db, before: Incident, done: Handled[Incident]) -> None:
+        if done.event is None:
+            return
+        incident, event = done.subject, done.event
+        incidents.save(db, incident, expected_version=before.version)
+        timeline.add(db, [event])
+        _audit(db, event, before, incident)
+        if done.announce is None:
+            return
+        rows = announce(
+            incident,
+            done.announce,
+            alerts=list(alerts.get(db, incident.alerts).values()),
+            route=self._route,
+            now=event.at,
+            actor=event.actor,
+        )
+        outbox.add(db, [replace(row, facts=completed(db, row.facts)) for row in rows])
+
+
+def _save_item(db: Db, before: QueueItem, done: Handled[QueueItem]) -> None:
+    if done.event is None:
+        return
+    queue.save(db, done.subject, expected_version=before.version)
+    timeline.add(db, [done.event])
+    _audit(db, done.event, before, done.subject)
+
+
+def _incident(db: Db, number: int) -> Incident:
+    found = incidents.get(db, number)
+    if found is None:
+        raise InputError(f"I{number} does not exist: veille queue list shows what does")
+    return found
+
+
+def _item(db: Db, number: int) -> QueueItem:
+    found = queue.get(db, number)
+    if found is None:
+        raise InputError(f"Q{number} does not exist: veille queue list shows what does")
+    return found
+
+
+def _check_seen(seen: int | None, current: int, assignee: str | None) -> None:
+    """Refuse to act on what a page shows when people have changed it since."""
+    if seen is not None and seen != current:
+        who = assignee or "nobody"
+        raise ConflictError(f"it changed meanwhile (now with {who}): look again, then decide")
+
+
+def _audit(db: Db, event: Event, before: Subject, after: Subject) -> None:
+    audit.add(
+        db,
+        at=event.at,
+        actor=event.actor,
+        action=event.kind,
+        target=event.target,
+        before={"state": before.state, "assignee": before.assignee},
+        after={"state": after.state, "assignee": after.assignee},
+    )

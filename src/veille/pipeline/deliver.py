@@ -1,0 +1,198 @@
+"""Deliver: send what waits in the outbox, one receiver at a time, each on its own (T5)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from veille.domain.clock import monotonic_s
+from veille.domain.errors import DeliveryError
+from veille.domain.ids import short_id
+from veille.domain.incident import Event
+from veille.domain.notification import (
+    Notification,
+    NotificationKind,
+    OutboxRow,
+    Quote,
+    Ref,
+)
+from veille.domain.places import places
+from veille.domain.record import StoredMention
+from veille.domain.text import fold
+from veille.net.retry import backoff_s
+from veille.store import mentions, outbox, timeline
+from veille.store.engine import Db
+from veille.store.protocol import Store
+
+LEASE = timedelta(minutes=2)
+"""Longer than one attempt may take, so that only a killed process leaves a row to repeat."""
+ATTEMPT_S = 60.0
+CAP_S = 60.0
+"""The longest wait between tries: a receiver that comes back is served within a minute."""
+REFUSED_S = 300.0
+"""A refusal that only a person can mend (a wrong token) is tried again this rarely, not dropped."""
+LONGEST_S = 600.0
+"""A receiver may ask for patience, but not silence itself for hours."""
+QUOTES = 3
+PLACES = 3
+LOOKED_AT = 200
+
+log = structlog.get_logger()
+
+
+class Notifier(Protocol):
+    """Says one notification on one channel; raises DeliveryError."""
+
+    async def send(self, notification: Notification, *, ref: Ref | None) -> Ref: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Whose name and address stand in every notification."""
+
+    institution: str
+    public_url: str
+
+
+class Deliver:
+    """The outbox of one receiver. A failure pauses this receiver and no other."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        receiver: str,
+        notifier: Notifier,
+        sender: Sender,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = f"deliver.{receiver}"
+        self._store = store
+        self._receiver = receiver
+        self._notifier = notifier
+        self._sender = sender
+        self._jitter = jitter
+        self._failures = 0
+        self._since: datetime | None = None
+        self._pause = timedelta(0)
+
+    async def step(self, now: datetime) -> bool:
+        """Try the oldest row that is due; false when there is none or the receiver is paused."""
+        if self._since is not None and timedelta(0) <= now - self._since < self._pause:
+            return False
+        row = await self._store.write(
+            lambda db: outbox.claim(db, self._receiver, now=now, lease=LEASE)
+        )
+        if row is None:
+            return False
+        notification, ref = await self._store.read(lambda db: self._compose(db, row))
+        started_s = monotonic_s()
+        try:
+            async with asyncio.timeout(ATTEMPT_S):
+                new_ref = await self._notifier.send(notification, ref=ref)
+        except TimeoutError:
+            silence = DeliveryError("no answer in time", is_unknown=True)
+            await self._failed(row, silence, _later(now, started_s))
+        except DeliveryError as error:
+            await self._failed(row, error, _later(now, started_s))
+        except Exception as error:  # noqa: BLE001 the edge of a channel: it must end no other
+            cause = f"{type(error).__name__} in the notifier"
+            broken = DeliveryError(cause, is_unknown=True)
+            await self._failed(row, broken, _later(now, started_s))
+        else:
+            self._failures, self._since = 0, None
+
+            def note(db: Db) -> None:
+                outbox.sent(db, row, ref=new_ref, now=now)
+                if row.kind is not NotificationKind.REFRESHED:
+                    timeline.add(db, [self._event(row, "notification.sent", now)])
+
+            await self._store.write(note)
+            log.info(
+                "notification_sent", receiver=self._receiver, incident=row.incident, key=row.key
+            )
+        return True
+
+    async def _failed(self, row: OutboxRow, error: DeliveryError, now: datetime) -> None:
+        if error.is_content:
+            await self._park(row, error, now)
+            return
+        self._failures += 1
+        wait_s = REFUSED_S
+        if error.may_retry:
+            backoff = backoff_s(self._failures, base=1.0, cap=CAP_S, jitter=self._jitter)
+            wait_s = min(error.retry_after_s or backoff, LONGEST_S)
+        self._since, self._pause = now, timedelta(seconds=wait_s)
+        due_at = now + self._pause
+
+        def note(db: Db) -> None:
+            outbox.retry(db, row, due_at=due_at, error=str(error), now=now)
+            if not row.attempts:  # the first failure is news, the others are the same news
+                timeline.add(db, [self._event(row, "notification.failed", now)])
+
+        await self._store.write(note)
+        log.warning(
+            "notification_failed",
+            receiver=self._receiver,
+            incident=row.incident,
+            key=row.key,
+            attempt=row.attempts,
+            may_repeat=error.is_unknown,
+            wait_s=round(wait_s, 1),
+        )
+
+    async def _park(self, row: OutboxRow, error: DeliveryError, now: datetime) -> None:
+        """Put aside what is refused for what it says, so that the next one goes."""
+
+        def note(db: Db) -> None:
+            outbox.park(db, row, error=str(error), now=now)
+            timeline.add(db, [self._event(row, "notification.failed", now)])
+
+        await self._store.write(note)
+        log.error("notification_parked", receiver=self._receiver, key=row.key)
+
+    def _event(self, row: OutboxRow, kind: str, now: datetime) -> Event:
+        target = short_id("I", row.incident)
+        return Event(target=target, at=now, kind=kind, data={"receiver": self._receiver})
+
+    def _compose(self, db: Db, row: OutboxRow) -> tuple[Notification, Ref | None]:
+        keys = row.facts.evidence[-LOOKED_AT:]
+        found = mentions.stored(db, keys)
+        evidence = [found[key] for key in keys if key in found and not found[key].is_deleted]
+        notification = Notification(
+            key=row.key,
+            kind=row.kind,
+            facts=row.facts,
+            institution=self._sender.institution,
+            link=f"{self._sender.public_url.rstrip('/')}/incidents/{row.incident}",
+            quotes=quotes(evidence),
+            places=places(evidence, limit=PLACES, known=[self._sender.institution]),
+        )
+        return notification, outbox.ref(db, self._receiver, row.incident)
+
+
+def _later(now: datetime, started_s: float) -> datetime:
+    """Return `now` after an attempt that began then: waits count from its end."""
+    return now + timedelta(seconds=monotonic_s() - started_s)
+
+
+def quotes(evidence: Sequence[StoredMention]) -> tuple[Quote, ...]:
+    """Return up to three mentions to quote: the most urgent, then the newest; no text twice."""
+
+    def weight(mention: StoredMention) -> tuple[float, datetime]:
+        return (mention.analysis.urgency.score if mention.analysis else 0.0, mention.received_at)
+
+    chosen: dict[str, StoredMention] = {}
+    for mention in sorted(evidence, key=weight, reverse=True):
+        chosen.setdefault(fold(mention.text), mention)
+        if len(chosen) == QUOTES:
+            break
+    return tuple(
+        Quote(text=m.text, source=m.source, at=m.created_at, lang=m.lang) for m in chosen.values()
+    )

@@ -1,0 +1,122 @@
+"""Dispatch: turn transitions into incidents, and incidents into notifications to send (T4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from veille.alerts.grouping import Plan, plan
+from veille.alerts.settings import RouteSettings
+from veille.domain.alert import Alert, AlertState, Severity, Transition
+from veille.domain.analysis import UrgencyLabel
+from veille.domain.incident import Incident
+from veille.domain.notification import Facts
+from veille.store import alerts, incidents, mentions, outbox, timeline, watermarks
+from veille.store.engine import Db
+from veille.store.protocol import Store
+
+BATCH = 500
+WATERMARK = "dispatch"
+QUOTABLE = 200
+"""How many of the newest mentions of an incident are looked at for a notification."""
+
+
+class Dispatch:
+    """The fourth stage: all it remembers is which evidence it has written already."""
+
+    name = "dispatch"
+
+    def __init__(
+        self, store: Store, *, route: RouteSettings, group_wait: Mapping[Severity, timedelta]
+    ) -> None:
+        self._store = store
+        self._route = route
+        self._group_wait = group_wait
+        self._linked: Mapping[int, tuple[str, ...]] = {}
+        self.is_busy = True
+        """Whether an incident was not resolved at the last step, so that time alone may speak."""
+
+    async def step(self, now: datetime) -> bool:
+        """Dispatch what waits at `now`; true when something was written."""
+        return await self._store.write(lambda db: self._step(db, now))
+
+    def _step(self, db: Db, now: datetime) -> bool:
+        mark = watermarks.get(db, WATERMARK)
+        transitions = alerts.transitions_after(db, mark, limit=BATCH)
+        unresolved = incidents.unresolved(db)
+        self.is_busy = bool(unresolved)
+        live = {alert.fingerprint: alert for alert in alerts.live(db)}
+        said = {transition.alert.fingerprint for transition in transitions}
+        silent = {mark: alert for mark, alert in live.items() if mark not in said}
+        reopened = _reopened(db, silent, unresolved, now)
+        marks = [mark for incident in unresolved for mark in incident.alerts]
+        # those that ended in a later batch of transitions too: they still hold their incident
+        known_alerts = alerts.get(db, [mark for mark in marks if mark not in live])
+        planned = plan(
+            transitions=[*transitions, *reopened],
+            alerts=known_alerts | {t.alert.fingerprint: t.alert for t in transitions} | live,
+            incidents=unresolved,
+            next_id=incidents.next_id(db),
+            route=self._route,
+            group_wait=self._group_wait,
+            now=now,
+        )
+        known = {incident.id: incident.version for incident in unresolved}
+        _commit(db, planned, known, self._linked)
+        self._linked = planned.evidence
+        if transitions:
+            watermarks.set(db, WATERMARK, transitions[-1].seq)
+        self.is_busy = bool(unresolved or planned.incidents)
+        return bool(transitions or planned.rows or planned.incidents)
+
+
+def _reopened(
+    db: Db, silent: Mapping[str, Alert], unresolved: Sequence[Incident], now: datetime
+) -> list[Transition]:
+    """Say again, as firing, what still fires for mentions that came after a person resolved it.
+
+    Without this, a second cry for help would join an alert that nobody looks at any more.
+    """
+    held = {mark for incident in unresolved for mark in incident.alerts}
+    return [
+        Transition(at=now, alert=alert)
+        for mark, alert in sorted(silent.items())
+        if alert.state is AlertState.FIRING
+        and mark not in held
+        and incidents.has_new_evidence(db, alert.evidence)
+    ]
+
+
+def _commit(
+    db: Db, planned: Plan, known: Mapping[int, int], linked: Mapping[int, tuple[str, ...]]
+) -> None:
+    for incident in planned.incidents:
+        incidents.save(db, incident, expected_version=known.get(incident.id))
+    for number, keys in planned.evidence.items():
+        if linked.get(number) != keys:
+            incidents.add_evidence(db, number, keys)
+    timeline.add(db, planned.events)
+    outbox.add(db, [replace(row, facts=completed(db, row.facts)) for row in planned.rows])
+
+
+def completed(db: Db, facts: Facts) -> Facts:
+    """Add how sure we are (the highest urgency, if any is urgent) and what is usual."""
+    found = mentions.stored(db, facts.evidence[-QUOTABLE:])
+    scores = [
+        m.analysis.urgency.score
+        for m in found.values()
+        if m.analysis and m.analysis.urgency.label is UrgencyLabel.URGENT
+    ]
+    return replace(facts, certainty=max(scores, default=None), usual=_usual(db, facts))
+
+
+def _usual(db: Db, facts: Facts) -> float | None:
+    incident = incidents.get(db, facts.incident)
+    if incident is None or facts.window is None:
+        return None
+    for alert in alerts.get(db, incident.alerts).values():
+        if alert.rule == facts.rule:
+            window, before = facts.window, facts.opened_at
+            return alerts.usual(db, alert.fingerprint, before=before, window=window)
+    return None

@@ -1,0 +1,174 @@
+"""Replay: the same stages on a virtual clock, so that a file always gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from veille.domain.errors import InputError
+from veille.domain.mention import Batch, Mention
+from veille.pipeline.analyze import Analyze
+from veille.pipeline.collect import Collect, Origin
+from veille.pipeline.dispatch import Dispatch
+from veille.pipeline.evaluate import Evaluate
+from veille.store import mentions, sources, work
+from veille.store.engine import Db
+from veille.store.protocol import Store
+
+GRID = timedelta(seconds=10)
+"""Evaluation happens on this grid of virtual time, whatever the batches."""
+AFTERWARDS = timedelta(hours=24)
+"""How long the clock runs on after the last line at most, until nothing is pending."""
+CURSOR = "replay"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What is played: mentions in the order of their arrival, and the file's SHA-256."""
+
+    mentions: tuple[Mention, ...]
+    digest: bytes
+
+    @classmethod
+    def of(cls, content: bytes, mentions: Sequence[Mention]) -> Script:
+        """Return the script of a file: each line arrives at `received_at`, else `created_at`."""
+        arrived = (replace(m, received_at=m.received_at or m.created_at) for m in mentions)
+        ordered = sorted(arrived, key=_arrival)
+        return cls(mentions=tuple(ordered), digest=hashlib.sha256(content).digest())
+
+
+def _arrival(mention: Mention) -> datetime:
+    return mention.received_at or mention.created_at
+
+
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a replay has come: lines taken, and the grid time whose steps they belong to."""
+
+    digest: str
+    taken: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """The stages that a replay drives."""
+
+    collect: Collect
+    analyze: Analyze
+    evaluate: Evaluate
+    dispatch: Dispatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Everything:
+    """Lines of a source that the configuration does not name: every watch is tried."""
+
+    id: str = CURSOR
+    watches: list[str] | None = None
+    trusted: bool = False
+    own: bool = False
+
+
+class Replay:
+    """One run over a script; a store that holds half of it is taken up where it stopped."""
+
+    def __init__(
+        self,
+        store: Store,
+        stages: Stages,
+        script: Script,
+        *,
+        origins: Mapping[str, Origin] | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        self._store = store
+        self._stages = stages
+        self._script = script
+        self._origins = origins or {}
+        self._until = until
+
+    async def play(self) -> AsyncIterator[datetime]:
+        """Yield each virtual instant when its steps are committed."""
+        place = await self._resume()
+        if place is None:
+            return
+        at, taken = place.at, place.taken
+        await self._stages.evaluate.open(at)
+        # a killed run may have stopped between two commits of this instant: each may be repeated
+        taken = await self._collect(at, taken)
+        await self._think(at)
+        yield at
+        while (following := self._next(at, taken)) is not None:
+            at = following
+            taken = await self._collect(at, taken)
+            await self._think(at)
+            yield at
+
+    async def _resume(self) -> _Place | None:
+        def look(db: Db) -> tuple[str | None, bool]:
+            return sources.cursor(db, CURSOR), bool(mentions.counts(db) or sources.health(db))
+
+        cursor, is_used = await self._store.read(look)
+        digest = self._script.digest.hex()
+        if cursor is None and is_used:
+            raise InputError("this database is not a replay's: name a new file with --db")
+        await self._store.write(work.release)
+        if cursor is None:
+            if not self._script.mentions:
+                return None
+            first = _on_grid(_arrival(self._script.mentions[0])) - GRID
+            return _Place(digest=digest, taken=0, at=first)
+        place = msgspec.json.decode(cursor, type=_Place)
+        if place.digest != digest:
+            raise InputError("this database holds the replay of another file: name another --db")
+        return place
+
+    def _next(self, at: datetime, taken: int) -> datetime | None:
+        """Return the next instant at which something can happen; None at the end."""
+        lines = self._script.mentions
+        stages = self._stages
+        is_busy = stages.evaluate.is_busy or stages.dispatch.is_busy or stages.analyze.is_busy
+        if taken < len(lines):
+            arrival = _on_grid(_arrival(lines[taken]))
+            following = at + GRID if is_busy else max(arrival, at + GRID)
+        elif is_busy:
+            following = at + GRID
+        else:
+            return None
+        end = self._until
+        if end is None:
+            end = _on_grid(_arrival(lines[-1])) + AFTERWARDS
+        return following if following <= end else None
+
+    async def _collect(self, at: datetime, taken: int) -> int:
+        lines = self._script.mentions
+        last = taken
+        while last < len(lines) and _arrival(lines[last]) <= at:
+            last += 1
+        place = _Place(digest=self._script.digest.hex(), taken=last, at=at)
+        cursor = msgspec.json.encode(place).decode()
+        if last > taken:
+            batch = Batch(mentions=lines[taken:last], cursor=cursor)
+            await self._stages.collect.accept(_Everything(), batch, now=at, origins=self._origins)
+        else:  # before the stages: a resumed run must not judge an earlier instant again
+            await self._store.write(lambda db: sources.set_cursor(db, CURSOR, cursor, at))
+        return last
+
+    async def _think(self, at: datetime) -> None:
+        while await self._stages.analyze.step(at):
+            pass
+        while await self._stages.evaluate.step(at):
+            pass
+        while await self._stages.dispatch.step(at):
+            pass
+
+
+def _on_grid(at: datetime) -> datetime:
+    """Return the first grid instant that is not before `at`."""
+    steps = -((_EPOCH - at) // GRID)
+    return _EPOCH + steps * GRID

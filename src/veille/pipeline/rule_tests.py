@@ -1,0 +1,242 @@
+"""Runs rule tests on a virtual clock: the real engine and lifecycle, no store, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from veille.alerts.lifecycle import step
+from veille.domain.alert import Alert, AlertState
+from veille.domain.analysis import Analysis
+from veille.domain.durations import format_duration
+from veille.domain.errors import RuleError
+from veille.rules.engine import Engine
+from veille.rules.model import RuleSet
+from veille.rules.parse import TEST_SUFFIX, parse_rules, read_file, yaml_files
+from veille.rules.testfile import (
+    BASE,
+    GRID,
+    Case,
+    CaseMention,
+    Expectation,
+    Expected,
+    parse_tests,
+)
+
+Given = TypeVar("Given")
+Got = TypeVar("Got")
+Analyze = Callable[[Sequence[str]], list[Analysis]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing wrong: `where` is `file:line`, `test` the name of the test, if one failed."""
+
+    where: str
+    message: str
+    test: str | None = None
+
+    def __str__(self) -> str:
+        """Return the line people read."""
+        name = f"{self.test}: " if self.test else ""
+        return f"{self.where}: {name}{self.message}" if self.where else f"{name}{self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run found. `untested` holds ids of rules that no test makes fire."""
+
+    passed: int = 0
+    failed: int = 0
+    rules: tuple[str, ...] = ()
+    untested: tuple[str, ...] = ()
+    never_silent: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+def gather(paths: Iterable[Path]) -> dict[str, bytes]:
+    """Return the rule and test files of `paths` by name; each brings its partner beside it.
+
+    A folder gives its `*.yml`. RuleError when one cannot be read.
+    """
+    wanted: dict[str, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            found = yaml_files(path)
+        else:
+            partner = path.with_name(_partner(path.name))
+            found = [path, partner] if partner.is_file() else [path]
+        wanted |= {str(p): p for p in found}
+    try:
+        return {name: read_file(path) for name, path in sorted(wanted.items())}
+    except OSError as error:
+        raise RuleError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def run(files: Mapping[str, bytes], analyze: Analyze | None = None) -> Report:
+    """Return what the tests among `files` find; `<name>_test.yml` tests the rules of `<name>.yml`.
+
+    The alerts of that file, and no others, must be exactly the expected ones. `analyze` gives one
+    analysis per text, in order; without it a mention without analysis is a finding.
+    """
+    findings: list[Finding] = []
+    rulesets: dict[str, RuleSet] = {}
+    for name in files:
+        if not name.endswith(TEST_SUFFIX):
+            rulesets[name] = _guard(findings, parse_rules, {name: files[name]}) or RuleSet()
+    if not findings:
+        _guard(findings, parse_rules, {name: files[name] for name in rulesets})
+    cases: list[tuple[Case, RuleSet]] = []
+    for name in files:
+        if name.endswith(TEST_SUFFIX):
+            ruleset = rulesets.get(_partner(name))
+            if ruleset is None:
+                findings.append(Finding(where=name, message=f"{_partner(name)} is missing"))
+            for case in _guard(findings, _parse_tests, (name, files[name])) or ():
+                cases.append((case, ruleset or RuleSet()))
+    if findings:
+        return Report(findings=tuple(findings))
+    failed = 0
+    for case, ruleset in cases:
+        problems = list(_problems(case, ruleset, analyze))
+        failed += bool(problems)
+        findings += problems
+    return _report(rulesets.values(), [case for case, _ in cases], findings, failed)
+
+
+def _report(
+    rulesets: Iterable[RuleSet], cases: Sequence[Case], findings: list[Finding], failed: int
+) -> Report:
+    rules = [rule for ruleset in rulesets for rule in ruleset.rules]
+    fired = [{alert.rule for e in case.expectations for alert in e.firing} for case in cases]
+    beside = [_partner(case.file) for case in cases]
+    untested, never_silent = [], []
+    for rule in rules:
+        own = [names for names, file in zip(fired, beside, strict=True) if file == rule.file]
+        if not any(rule.id in names for names in own):
+            untested.append(rule.id)
+            message = f"rule {rule.id} has no test that makes it fire: write one"
+            findings.append(Finding(where=f"{rule.file}:{rule.line}", message=message))
+        elif all(rule.id in names for names in own):
+            never_silent.append(rule.id)
+    return Report(
+        passed=len(cases) - failed,
+        failed=failed,
+        rules=tuple(rule.id for rule in rules),
+        untested=tuple(untested),
+        never_silent=tuple(never_silent),
+        findings=tuple(findings),
+    )
+
+
+def _partner(name: str) -> str:
+    if name.endswith(TEST_SUFFIX):
+        return name.removesuffix(TEST_SUFFIX) + ".yml"
+    return name.removesuffix(".yml") + TEST_SUFFIX
+
+
+def _parse_tests(file: tuple[str, bytes]) -> tuple[Case, ...]:
+    return parse_tests(*file)
+
+
+def _guard(findings: list[Finding], parse: Callable[[Given], Got], given: Given) -> Got | None:
+    try:
+        return parse(given)
+    except RuleError as error:
+        findings.extend(Finding(where="", message=line) for line in str(error).splitlines())
+        return None
+
+
+def _problems(case: Case, ruleset: RuleSet, analyze: Analyze | None) -> Iterable[Finding]:
+    known = set(ruleset.versions)
+    where = f"{case.file}:{case.line}"
+    for expectation in case.expectations:
+        for alert in (*expectation.firing, *(expectation.pending or ())):
+            if alert.rule not in known:
+                message = f'rule "{alert.rule}" is not in {_partner(case.file)}'
+                yield Finding(where=f"{case.file}:{expectation.line}", message=message)
+                return
+    mentions = _analyzed(case.mentions, analyze)
+    if mentions is None:
+        yield Finding(where=where, message="needs the model: write analysis", test=case.name)
+        return
+    for expectation, live in _play(mentions, case.expectations, ruleset):
+        spot = f"{case.file}:{expectation.line}"
+        for message in _differences(expectation, live):
+            yield Finding(where=spot, message=message, test=case.name)
+
+
+def _analyzed(mentions: Sequence[CaseMention], analyze: Analyze | None) -> list[CaseMention] | None:
+    texts = [m.observation.text for m in mentions if m.needs_model]
+    if texts and analyze is None:
+        return None
+    analyses = iter(analyze(texts) if analyze is not None and texts else ())
+    return [m.analyzed(next(analyses)) if m.needs_model else m for m in mentions]
+
+
+def _play(
+    mentions: Sequence[CaseMention], expectations: Sequence[Expectation], ruleset: RuleSet
+) -> Iterable[tuple[Expectation, list[Alert]]]:
+    """Yield each expectation with the alerts that live then, on the 10 s grid."""
+    engine, alerts = Engine(ruleset), dict[str, Alert]()
+    waiting, asked, now = list(mentions), list(expectations), BASE
+    while asked:
+        while waiting and waiting[0].observation.received_at <= now:
+            engine.observe(waiting.pop(0).observation)
+        _step(engine, alerts, ruleset, now)
+        while asked and asked[0].at == now:
+            yield asked.pop(0), list(alerts.values())
+        now += GRID
+
+
+def _step(engine: Engine, alerts: dict[str, Alert], ruleset: RuleSet, now: datetime) -> None:
+    for alert in step(alerts, engine.readings(now), ruleset.versions, now).changed:
+        if alert.state is AlertState.RESOLVED:
+            alerts.pop(alert.fingerprint, None)
+        else:
+            alerts[alert.fingerprint] = alert
+
+
+def _differences(expectation: Expectation, live: Sequence[Alert]) -> Iterable[str]:
+    wanted = {AlertState.FIRING: expectation.firing}
+    if expectation.pending is not None:
+        wanted[AlertState.PENDING] = expectation.pending
+    for state, expected in wanted.items():
+        got = [alert for alert in live if alert.state is state]
+        missing = [e for e in expected if not any(_fits(e, alert) for alert in got)]
+        extra = [alert for alert in got if not any(_fits(e, alert) for e in expected)]
+        if missing or extra:
+            offset = format_duration(expectation.at - BASE)
+            yield (
+                f"at {offset} expected {state} {_listed(map(_wanted, expected))}, "
+                f"got {_listed(map(_found, got))}"
+            )
+
+
+def _fits(expected: Expected, alert: Alert) -> bool:
+    group = tuple(sorted(alert.group.items()))
+    return expected.rule == alert.rule and expected.group in {None, group}
+
+
+def _wanted(expected: Expected) -> str:
+    return expected.rule if expected.group is None else _named(expected.rule, expected.group)
+
+
+def _found(alert: Alert) -> str:
+    return f"{_named(alert.rule, sorted(alert.group.items()))} ({alert.value}/{alert.threshold})"
+
+
+def _named(rule: str, group: Iterable[tuple[str, str]]) -> str:
+    return f"{rule}{{{', '.join(f'{name}={value}' for name, value in group)}}}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

@@ -1,0 +1,68 @@
+"""Follow the rules folder: a good change is taken within seconds, a broken one changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from veille.domain.errors import RuleError
+from veille.pipeline.evaluate import Evaluate
+from veille.rules.model import RuleSet
+from veille.rules.parse import parse_rules, rule_files
+from veille.store import sources
+from veille.store.protocol import Store
+
+SOURCE = "rules"
+"""The rules folder shows its health beside the sources, so that a broken file is seen."""
+
+log = structlog.get_logger()
+
+
+class RuleWatch:
+    """Compares the folder's bytes at every step."""
+
+    name = "rules"
+
+    def __init__(self, store: Store, evaluate: Evaluate, folder: Path) -> None:
+        self._store = store
+        self._evaluate = evaluate
+        self._folder = folder
+        self._seen: Mapping[str, bytes] | None = None
+        self._taken: Mapping[str, bytes] | None = None
+
+    async def step(self, now: datetime) -> bool:
+        """Take the folder as it is now, or keep the last good rules and say why."""
+        try:
+            files = await asyncio.to_thread(rule_files, self._folder)
+            if files == self._taken:
+                return False
+            if files != self._seen:
+                self._seen = files  # a copy may be half done: taken when it stays so for one look
+                return False
+            self._taken = files
+            ruleset = self._parsed(files)
+        except RuleError as error:
+            cause = str(error)
+            log.warning("rules_refused", cause=cause)
+            await self._store.write(
+                lambda db: sources.note_error(db, SOURCE, at=now, error=cause, next_try_at=now)
+            )
+            return False
+        self._evaluate.take_rules(ruleset)
+        await self._store.write(
+            lambda db: sources.note_read(
+                db, SOURCE, at=now, accepted=0, unmatched=0, rejected=0, unknown_fields=0
+            )
+        )
+        log.info("rules_loaded", version=ruleset.version, count=len(ruleset.rules))
+        return False
+
+    def _parsed(self, files: Mapping[str, bytes]) -> RuleSet:
+        ruleset = parse_rules(files)
+        if not ruleset.rules:  # a checkout under way looks like this; nobody wants to hear nothing
+            raise RuleError(f"{self._folder}: no enabled rule: the last good ones stay")
+        return ruleset

@@ -1,0 +1,107 @@
+"""The runner owns every task: stages that claim, work and commit until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol  # Any: what coroutines send
+
+
+class Stage(Protocol):
+    """One batch at a time; `step` is true while more may wait."""
+
+    @property
+    def name(self) -> str: ...
+    async def step(self, now: datetime) -> bool: ...
+
+
+STOP_S = 15.0
+"""Below the 30 s that a stop may take in all, with the web and the store to close."""
+
+Wake = Callable[[], None]
+
+
+class Runner:
+    """Runs stages in one task group; an error that a stage did not expect ends them all."""
+
+    def __init__(self, *, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self._events: list[asyncio.Event] = []
+        self._stop = asyncio.Event()
+
+    def add(self, stage: Stage, *, tick_s: float, then: Sequence[Wake] = ()) -> Wake:
+        """Step this stage every `tick_s` seconds, and whenever the returned wake is called.
+
+        A step that did something wakes `then`, and is followed by another.
+        """
+        event = asyncio.Event()
+        self._events.append(event)
+        self._loops.append((stage.name, partial(self._loop, stage, tick_s, event, then)))
+        return event.set
+
+    def wake(self) -> None:
+        """Let every stage look now."""
+        for event in self._events:
+            event.set()
+
+    def stop(self) -> None:
+        """Let every stage finish its step, then return from `run`."""
+        self._stop.set()
+        self.wake()
+
+    async def run(self) -> None:
+        """Run until `stop`; raises what a core stage raised.
+
+        A step that goes on for `STOP_S` after the stop is cancelled: what it held is leased, and
+        waits for the next start.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(loop(), name=name) for name, loop in self._loops]
+            await self._stop.wait()
+            await asyncio.wait(tasks, timeout=STOP_S)
+            for task in tasks:
+                task.cancel()
+
+    async def _loop(
+        self, stage: Stage, tick_s: float, event: asyncio.Event, then: Sequence[Wake]
+    ) -> None:
+        while not self._stop.is_set():
+            event.clear()  # before the step, so that a wake during it is kept
+            if await stage.step(self._now()):
+                for wake in then:
+                    wake()
+                continue
+            try:
+                async with asyncio.timeout(tick_s):
+                    await event.wait()
+            except TimeoutError:
+                pass
+
+
+class Versioned(Protocol):
+    """A store that tells when any process has committed."""
+
+    async def data_version(self) -> int: ...
+
+
+class Outside:
+    """Wakes all when another process (the command line) has changed the store."""
+
+    name = "outside"
+
+    def __init__(self, store: Versioned, wake: Wake) -> None:
+        self._store = store
+        self._wake = wake
+        self._seen: int | None = None
+
+    async def step(self, now: datetime) -> bool:
+        """Compare the store's data version; false, since there is nothing to go on with."""
+        del now
+        version = await self._store.data_version()
+        if self._seen not in {None, version}:
+            self._wake()
+        self._seen = version
+        return False

@@ -1,0 +1,110 @@
+"""The web application: one table of routes, each with who may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import jinja2
+from aiohttp import web
+
+from veille.store.protocol import Store
+from veille.web import (
+    account,
+    forms,
+    hooks,
+    incident_page,
+    item_page,
+    login,
+    now_page,
+    probes,
+    static_files,
+)
+from veille.web.network import networks
+from veille.web.passwords import PasswordDesk
+from veille.web.ports import Actions, Health, Intake, Originals
+from veille.web.security import ACCESS, Handler, add_headers, errors, gate
+from veille.web.settings import WebSettings
+from veille.web.site import SITE, Access, Site
+from veille.wording.catalogue import Catalogue, catalogue
+
+_FORM_LIMIT = 64 * 1024
+ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
+    ("GET", "/", now_page.page, Access.READ),
+    ("GET", "/incidents/{id}", incident_page.page, Access.READ),
+    ("POST", "/incidents/{id}/{verb}", forms.on_incident, Access.ACT),
+    ("GET", "/queue/{id}", item_page.page, Access.READ),
+    ("POST", "/queue/{id}/{verb}", forms.on_item, Access.ACT),
+    ("POST", "/mentions/{key}/original", item_page.original, Access.ACT),
+    ("GET", "/account", account.page, Access.READ),
+    ("POST", "/account/password", account.change_password, Access.READ),
+    ("POST", "/account/revoke", account.revoke, Access.READ),
+    ("GET", "/login", login.page, Access.PUBLIC),
+    ("POST", "/login", login.submit, Access.PUBLIC),
+    ("POST", "/logout", login.leave, Access.READ),
+    ("GET", "/static/{name}", static_files.serve, Access.PUBLIC),
+    ("POST", "/hooks/{source}", hooks.receive, Access.PUBLIC),
+    ("GET", "/livez", probes.live, Access.PUBLIC),
+    ("GET", "/readyz", probes.ready, Access.PUBLIC),
+)
+
+
+def build(
+    *,
+    store: Store,
+    settings: WebSettings,
+    institution: str,
+    timezone: ZoneInfo,
+    language: str,
+    actions: Actions,
+    intake: Intake,
+    health: Health,
+    originals: Originals,
+    now: Callable[[], datetime],
+    shown_now: Callable[[], datetime] | None = None,
+) -> web.Application:
+    """Return the application; ConfigError for an unknown language or a wrong trusted proxy.
+
+    Sessions live by `now`; ages on pages are counted from `shown_now`, where it is another clock.
+    """
+    app = web.Application(middlewares=[errors, gate], client_max_size=_FORM_LIMIT)
+    say, files = catalogue(language), static_files.load()
+    app[SITE] = Site(
+        store=store,
+        settings=settings,
+        institution=institution,
+        timezone=timezone,
+        say=say,
+        actions=actions,
+        intake=intake,
+        health=health,
+        originals=originals,
+        now=now,
+        shown_now=shown_now or now,
+        proxies=networks(settings.trusted_proxies),
+        templates=_templates(say, institution, files),
+        passwords=PasswordDesk(),
+    )
+    app[static_files.FILES] = files
+    app[ACCESS] = {(method, path): access for method, path, _, access in ROUTES}
+    app.on_response_prepare.append(add_headers)
+    for method, path, handler, _ in ROUTES:
+        app.router.add_route(method, path, handler)
+        if method == "GET":
+            app.router.add_route("HEAD", path, handler)
+    return app
+
+
+def _templates(
+    say: Catalogue, institution: str, files: static_files.StaticFiles
+) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("veille.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(t=say, institution=institution, static=dict(files.paths))
+    return environment

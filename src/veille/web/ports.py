@@ -1,0 +1,58 @@
+"""What the web asks of others: human actions, the intake, health and sealed originals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from veille.domain.incident import QueueState
+
+
+class Actions(Protocol):
+    """What people do to `I12` or `Q345`. Each raises ConflictError when `version` is stale."""
+
+    async def acknowledge(self, target: str, *, actor: str, version: int | None = None) -> None:
+        """`target` is taken by `actor`."""
+
+    async def assign(self, target: str, *, to: str, actor: str, version: int | None = None) -> None:
+        """`target` is entrusted to `to`; InputError when nobody has that name."""
+
+    async def resolve(
+        self,
+        target: str,
+        *,
+        actor: str,
+        state: QueueState | None = None,
+        version: int | None = None,
+    ) -> None:
+        """An incident is resolved; a queue item is in `state` (None: closed)."""
+
+    async def note(self, target: str, *, text: str, actor: str) -> None:
+        """`text` stands in the timeline of `target`."""
+
+
+class Intake(Protocol):
+    """Takes pushed mentions."""
+
+    async def accept(self, source_id: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Return the JSON of a 202 once the mentions are committed; IntakeRefused otherwise.
+
+        `headers` ignores case.
+        """
+
+
+class Health(Protocol):
+    """Whether the daemon lives and may be sent work."""
+
+    def is_live(self) -> bool:
+        """Whether the daemon's own check of its loop and stages is good."""
+
+    async def why_not_ready(self) -> tuple[str, ...]:
+        """Reasons without names or texts, safe to show to anybody; empty when ready."""
+
+
+class Originals(Protocol):
+    """Opens unmasked texts, and audits each opening."""
+
+    async def open(self, key: str, *, actor: str) -> str | None:
+        """The unmasked text of a mention, None when it is gone."""

@@ -1,0 +1,148 @@
+"""The wall in front of every route: headers, errors without traces, sessions, roles, CSRF."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+import structlog
+from aiohttp import web
+
+from veille.domain.errors import StoreError
+from veille.web import sessions
+from veille.web.network import is_same_site
+from veille.web.site import SITE, VISITOR, Access, Visitor, form_of, render, see, site_of
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ACCESS = web.AppKey("access", dict[tuple[str, str], Access])
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "veille",
+}
+_HSTS = "max-age=31536000"
+_MACHINE_PATHS = ("/hooks/", "/livez", "/readyz")
+_FREE_WHILE_CHANGING = {"/account", "/account/password", "/logout"}
+_SAFE = {"GET", "HEAD"}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Security headers stand on the response, whatever made it; pages are stored nowhere."""
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    if request.app[SITE].settings.is_https:
+        response.headers["Strict-Transport-Security"] = _HSTS
+
+
+def problem(status: int, detail: str, *, retry_after_s: float | None = None) -> web.Response:
+    """Return an RFC 9457 answer for machines."""
+    response = web.json_response(
+        {"type": "about:blank", "status": status, "detail": detail},
+        status=status,
+        content_type="application/problem+json",
+    )
+    if retry_after_s is not None:
+        response.headers["Retry-After"] = str(max(1, round(retry_after_s)))
+    return response
+
+
+def error_page(request: web.Request, status: int, *, error_id: str | None = None) -> web.Response:
+    """Return the answer for an error: a sentence, and an id when the log holds more."""
+    if request.path.startswith(_MACHINE_PATHS):
+        return problem(status, f"error {error_id}" if error_id else "refused")
+    known = {400, 401, 403, 404, 405, 409, 413, 429, 503}
+    key = str(status) if status in known else ("500" if status >= 500 else "400")  # noqa: PLR2004
+    return render(request, "error.html", status=status, key=key, error_id=error_id)
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure is a page with a sentence; only the log knows where it came from."""
+    try:
+        return await handler(request)
+    except web.HTTPException as answer:
+        if answer.status < 400:  # noqa: PLR2004 a redirect
+            raise
+        response = error_page(request, answer.status)
+        if "Allow" in answer.headers:
+            response.headers["Allow"] = answer.headers["Allow"]
+        return response
+    except (StoreError, TimeoutError) as error:
+        response = _failed(request, error, 503)
+        response.headers["Retry-After"] = "5"
+        return response
+    except Exception as error:  # noqa: BLE001 the edge: one request fails, the daemon goes on
+        return _failed(request, error, 500)
+
+
+def _failed(request: web.Request, failure: Exception, status: int) -> web.Response:
+    error_id = secrets.token_hex(4)
+    _report(request, failure, error_id)
+    return error_page(request, status, error_id=error_id)
+
+
+def _report(request: web.Request, failure: Exception, error_id: str) -> None:
+    # Not the message: it may quote a form or a mention. Type and place find the line all the same.
+    frames = traceback.extract_tb(failure.__traceback__)[-3:]
+    resource = request.match_info.route.resource
+    log.error(
+        "request_failed",
+        error_id=error_id,
+        route=resource.canonical if resource else None,
+        method=request.method,
+        error=type(failure).__name__,
+        at=[f"{frame.name}:{frame.lineno}" for frame in frames],
+    )
+
+
+@web.middleware
+async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Only who may gets through: by session, role, and for a form its token."""
+    access = _access(request)
+    if access is Access.PUBLIC:
+        return await handler(request)
+    visitor = await sessions.visitor(request)
+    if visitor is None:
+        return _to_login(request)
+    request[VISITOR] = visitor
+    if visitor.must_change and request.path not in _FREE_WHILE_CHANGING:
+        return see("/account")
+    if visitor.access < access:
+        return error_page(request, 403)
+    if request.method not in _SAFE and not await _is_ours(request, visitor):
+        return error_page(request, 403)
+    return await handler(request)
+
+
+def _access(request: web.Request) -> Access:
+    resource = request.match_info.route.resource
+    if resource is None:  # 404 and 405 say nothing a stranger may not hear
+        return Access.PUBLIC
+    method = "GET" if request.method == "HEAD" else request.method
+    return request.app[ACCESS].get((method, resource.canonical), Access.ACT)
+
+
+def _to_login(request: web.Request) -> web.Response:
+    path = request.path if request.method in _SAFE else "/"
+    return see("/login" if path == "/" else f"/login?next={quote(path, safe='')}")
+
+
+async def _is_ours(request: web.Request, visitor: Visitor) -> bool:
+    if not is_same_site(request.headers, site_of(request).settings.origin):
+        return False
+    token = (await form_of(request)).get("csrf", "")
+    return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), visitor.csrf.encode())

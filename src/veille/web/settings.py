@@ -1,0 +1,38 @@
+"""The `[web]` table of config.toml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}$")]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#@\s]+/?$")]
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the web interface listens, and the address people type.
+
+    `public_url` has no path; with https the session cookie is Secure and HSTS is sent. Only a
+    request that comes from one of `trusted_proxies` (addresses or networks) may name another
+    client in X-Forwarded-For.
+    """
+
+    listen: Listen = "127.0.0.1:8080"
+    public_url: Origin = "http://127.0.0.1:8080"
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach veille by https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """`public_url` as a browser writes it in Origin: lower case, no slash at the end."""
+        return self.public_url.rstrip("/").lower()
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name; `__Host-` needs Secure, hence https (RFC 6265bis 4.1.3.2)."""
+        return "__Host-veille" if self.is_https else "veille"

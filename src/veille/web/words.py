@@ -1,0 +1,237 @@
+"""Domain values as the sentences a page shows: one object for one rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from veille.domain.alert import Alert, Severity
+from veille.domain.errors import InputError
+from veille.domain.ids import parse_short_id
+from veille.domain.incident import Event, Incident, IncidentState, QueueState
+from veille.domain.places import places
+from veille.domain.record import StoredMention
+from veille.web.text import Piece, foreign_lang, pieces
+from veille.wording import format as wording
+from veille.wording.catalogue import Catalogue
+
+_SHAPES = {Severity.CRITICAL: "▲", Severity.WARNING: "◆", Severity.INFO: "●"}
+_CERTAIN, _PROBABLE = 0.90, 0.70  # interface.md, principle 3
+_EXCERPT = 160
+_PLACES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a timeline, as read."""
+
+    at: datetime
+    text: str
+    is_note: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Everything is said in the institution's language and time zone, as of `now`."""
+
+    say: Catalogue
+    timezone: ZoneInfo
+    now: datetime
+    institution: str = ""
+
+    def shape(self, severity: Severity) -> str:
+        """Return the shape that goes with the word."""
+        return _SHAPES[severity]
+
+    def severity(self, severity: Severity) -> str:
+        """Return the word for a severity."""
+        return self.say(f"web.severity.{severity.value}")
+
+    def state(self, state: IncidentState | QueueState) -> str:
+        """Return the word for a state."""
+        return self.say(f"web.state.{state.value}")
+
+    def moment(self, at: datetime) -> str:
+        """Return the hour of today, else day and hour."""
+        local, today = at.astimezone(self.timezone), self.now.astimezone(self.timezone)
+        if local.date() == today.date():
+            return wording.clock(self.say, at, str(self.timezone))
+        return wording.moment(self.say, at, str(self.timezone))
+
+    def age(self, at: datetime) -> str:
+        """Return how long ago: `il y a 3 min`."""
+        return wording.age(self.say, at, self.now)
+
+    def wait(self, since: datetime) -> str:
+        """Return how long something has waited: `2 h 10`."""
+        return wording.duration(self.say, self.now - since)
+
+    def counted(self, alert: Alert) -> str:
+        """Return `12 messages de 11 personnes en 15 min`; people and window only if known."""
+        said = self.say.count("web.count.messages", alert.value)
+        if alert.author_count:
+            people = self.say.count("web.count.people", alert.author_count)
+            said = self.say("web.count.of", messages=said, people=people)
+        if alert.window is not None:
+            window = wording.duration(self.say, alert.window)
+            said = self.say("web.count.within", counted=said, window=window)
+        return said
+
+    def count(self, alert: Alert, *, usual: float | None, certainty: float | None) -> str:
+        """Return `12 messages en 15 min (d'habitude : 0) · certain`, what is unknown left out."""
+        said = self.counted(alert)
+        if usual is not None:
+            mean = round(usual, 1)
+            spoken = wording.number(self.say, mean, decimals=0 if mean.is_integer() else 1)
+            said = self.say("web.count.usual", counted=said, usual=spoken)
+        return said if certainty is None else f"{said} · {self.certainty(certainty)}"
+
+    def why(self, alert: Alert) -> str:
+        """Return why an alert fired, with the values that decided."""
+        threshold = self.say.count("web.count.messages", alert.threshold)
+        return self.say(
+            "web.count.why", rule=alert.rule, counted=self.counted(alert), threshold=threshold
+        )
+
+    def owner(self, incident: Incident) -> str:
+        """Return who has an incident, or that nobody does."""
+        if incident.state is IncidentState.RESOLVED and incident.resolved_at is not None:
+            when = self.moment(incident.resolved_at)
+            if incident.resolved_by is None:
+                return self.say("web.owner.resolved_alone", time=when)
+            return self.say("web.owner.resolved", name=incident.resolved_by, time=when)
+        if incident.assignee and incident.assignee != incident.acknowledged_by:
+            return self.say("web.owner.assigned", name=incident.assignee)
+        if incident.acknowledged_by and incident.acknowledged_at:
+            when = self.moment(incident.acknowledged_at)
+            return self.say("web.owner.acknowledged", name=incident.acknowledged_by, time=when)
+        return self.say("web.nobody")
+
+    def certainty(self, probability: float) -> str:
+        """Return a calibrated probability as a word."""
+        if probability >= _CERTAIN:
+            return self.say("web.certainty.certain")
+        return self.say(f"web.certainty.{'probable' if probability >= _PROBABLE else 'uncertain'}")
+
+    def tone(self, mention: StoredMention | None) -> str:
+        """Return `négatif (probable)`, "" before analysis."""
+        if mention is None or mention.analysis is None:
+            return ""
+        sentiment = mention.analysis.sentiment
+        probability = sentiment.probabilities.get(sentiment.label.value, 0.0)
+        return self.say(
+            "web.finding.words",
+            label=self.say(f"web.sentiment.{sentiment.label.value}"),
+            certainty=self.certainty(probability),
+        )
+
+    def urgency(self, mention: StoredMention) -> str:
+        """Return `urgent (certain)`, "" before analysis."""
+        if mention.analysis is None:
+            return ""
+        urgency = mention.analysis.urgency
+        is_urgent = urgency.label.value == "urgent"
+        return self.say(
+            "web.finding.words",
+            label=self.say(f"web.urgency.{urgency.label.value}"),
+            certainty=self.certainty(urgency.score if is_urgent else 1 - urgency.score),
+        )
+
+    def findings(self, mention: StoredMention) -> list[str]:
+        """Return tone, and urgency when there is some, for the line under a quote."""
+        found = [self.tone(mention)]
+        if mention.analysis is not None and mention.analysis.urgency.label.value == "urgent":
+            found.append(self.urgency(mention))
+        return [words for words in found if words]
+
+    def facts(self, mention: StoredMention) -> list[tuple[str, str]]:
+        """Return what is known of a mention as (name, value), what is unknown left out."""
+        followers = "" if mention.followers is None else wording.number(self.say, mention.followers)
+        values = {
+            "sentiment": self.tone(mention),
+            "urgency": self.urgency(mention),
+            "places": ", ".join(self.places([mention])),
+            "source": mention.source,
+            "published": self.at(mention.created_at),
+            "received": self.at(mention.received_at),
+            "language": mention.lang or "",
+            "followers": followers,
+            "masked": ", ".join(self._mask(kind) for kind in mention.masked),
+        }
+        return [(self.say(f"web.finding.{key}"), value) for key, value in values.items() if value]
+
+    def places(self, mentions: Iterable[StoredMention]) -> list[str]:
+        """Return the three places most messages name, the most named first."""
+        found = places(mentions, limit=_PLACES, known=[self.institution])
+        return [wording.visible(place) for place in found]
+
+    def _mask(self, kind: str) -> str:
+        key = f"web.mask.{kind}"
+        return self.say(key) if key in self.say.messages else kind
+
+    def at(self, at: datetime) -> str:
+        """Return a moment with its age."""
+        return self.say("web.at", time=self.moment(at), age=self.age(at))
+
+    def pieces(self, mention: StoredMention) -> list[Piece]:
+        """Return the whole text, safe to show."""
+        return pieces(mention.text, masked=mention.masked)
+
+    def has_mask(self, mention: StoredMention) -> bool:
+        """Whether the text shows a mask, which is then the way to the original."""
+        return any(piece.is_mask for piece in self.pieces(mention))
+
+    def excerpt(self, mention: StoredMention) -> str:
+        """Return the beginning of a text on one line, safe to show."""
+        return wording.visible(wording.excerpt(mention.text, _EXCERPT))
+
+    def lang(self, mention: StoredMention) -> str | None:
+        """Return the `lang` attribute a quote needs."""
+        return foreign_lang(mention.lang, self.say.language)
+
+    def line(self, event: Event) -> Line:
+        """Return an event as a sentence; an unknown kind is shown as it is."""
+        key = f"web.event.{event.kind}"
+        values = {
+            "actor": event.actor,
+            "text": wording.visible(event.text),
+            "kind": event.kind,
+            "to": self._value(event, "to", "assignee"),
+            "receiver": self._value(event, "receiver"),
+            "state": self._state(event),
+        }
+        sentence = self.say(key if key in self.say.messages else "web.event.other", **values)
+        return Line(at=event.at, text=sentence, is_note=event.kind == "note")
+
+    def told(self, event: Event) -> str:
+        """Return to whom a notification went, and when."""
+        return f"{self.moment(event.at)} · {self.line(event).text}"
+
+    def _value(self, event: Event, *names: str) -> str:
+        values = (event.data.get(name) for name in names)
+        return next((str(value) for value in values if value), self.say("web.unknown"))
+
+    def _state(self, event: Event) -> str:
+        key = f"web.state.{event.data.get('state')}"
+        return self.say(key) if key in self.say.messages else self.say("web.unknown")
+
+    def conflict(self, events: Iterable[Event]) -> str:
+        """Return who was faster, from the last thing a person did."""
+        human = [event for event in events if event.actor != "veille" and event.kind != "note"]
+        if not human:
+            return self.say("web.conflict.moved")
+        last = human[-1]
+        key = "taken" if last.kind in {"incident.acknowledged", "queue.taken"} else "changed"
+        return self.say(f"web.conflict.{key}", name=last.actor, time=self.moment(last.at))
+
+
+def number_of(text: str, letter: str) -> int | None:
+    """Return 12 for `12`, `I12` or `i12`; None for anything else."""
+    written = text if text[:1].isalpha() else letter + text
+    try:
+        found, number = parse_short_id(written)
+    except InputError:
+        return None
+    return number if found == letter else None

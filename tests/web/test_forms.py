@@ -1,0 +1,34 @@
+"""Forms that no page of ours sent: refused, never a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+Browser = (
+    Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
+)
+Town = Any
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("kind", [FORM, f"{FORM}; charset=nonsense", f"{FORM}; charset=utf-8"])
+async def test_bytes_that_are_no_text_are_a_bad_request(
+    town: Town, camille: Browser, kind: str
+) -> None:
+    headers = {"Content-Type": kind, "Sec-Fetch-Site": "same-origin"}
+    answer = await camille.ask("POST", "/incidents/1/take", data=b"csrf=\xff\xfe", headers=headers)
+    assert answer.status in {400, 403}
+    assert "Rien n&#39;a changé" in answer.text
+
+
+async def test_a_body_that_is_no_form_has_no_token(town: Town, camille: Browser) -> None:
+    headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+    answer = await camille.ask("POST", "/incidents/1/take", data=b"{}", headers=headers)
+    assert answer.status == 403
+
+
+async def test_a_form_over_64_kib_is_too_long(town: Town, camille: Browser) -> None:
+    answer = await camille.post("/incidents/1/note", {"text": "a" * 70_000})
+    assert answer.status == 413

@@ -1,0 +1,108 @@
+"""What people see: Now, an incident, a queue item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+# Fixtures come from conftest.py; importmode=importlib keeps it from being imported by name.
+Browser = Any
+Town = Any
+
+
+async def test_now_answers_what_where_how_bad_since_when_and_who_has_it(
+    town: Town, camille: Browser
+) -> None:
+    page = await camille.get("/")
+    assert page.status == 200
+    for said in (
+        "Critique",
+        "Inondation, appels à l&#39;aide",
+        "rue du Lavoir",
+        "12 messages de 11 personnes en 15 min",
+        "02:14 (il y a 2 min)",
+        "Une dame est coincée",
+        "Personne ne l&#39;a pris en charge.",
+        "Prendre en charge",
+    ):
+        assert said in page.text
+    assert page.text.index("Critique") < page.text.index("Attention")
+
+
+async def test_now_lists_the_queue_and_quiet_facts(town: Town, camille: Browser) -> None:
+    page = await camille.get("/")
+    assert "2 mentions à traiter" in page.text
+    assert "négatif (probable)" in page.text
+    assert "Source jamais lue avec succès : mastodon" in page.text
+
+
+async def test_an_empty_town_is_calm(empty_town: Town, camille: Browser) -> None:
+    page = await camille.get("/")
+    assert "Aucun incident en cours." in page.text
+    assert "La file est vide." in page.text
+
+
+async def test_an_incident_says_why_it_fired_and_who_was_told(town: Town, camille: Browser) -> None:
+    page = await camille.get("/incidents/I1")
+    assert "a compté 12 messages de 11 personnes en 15 min ; seuil : 3 messages." in page.text
+    assert "Notification envoyée à astreinte" in page.text
+    assert "sur le toit de la salle des fêtes" in page.text
+    assert (await camille.get("/incidents/1")).status == 200
+
+
+async def test_a_mention_shows_its_analysis_in_words_and_its_original_as_first_action(
+    town: Town, camille: Browser
+) -> None:
+    page = await camille.get("/queue/1")
+    assert "négatif (probable)" in page.text
+    assert "urgent (certain)" in page.text
+    assert "[téléphone masqué : ouvrir l&#39;original]" in page.text
+    opened = await camille.submit(page, f"/mentions/{town.keys[0]}/original", back="/queue/1")
+    assert "06 00 00 00 00" in opened.text
+    assert town.vault.opened == [(town.keys[0], "Camille")]
+
+
+async def test_an_original_that_is_gone_is_said_to_be_gone(town: Town, camille: Browser) -> None:
+    page = await camille.get("/queue/1")
+    town.vault.texts.clear()
+    opened = await camille.submit(page, f"/mentions/{town.keys[0]}/original")
+    assert "L&#39;original n&#39;est plus gardé" in opened.text
+
+
+@pytest.mark.parametrize("path", ["/incidents/9", "/incidents/x", "/queue/9", "/queue/I1", "/no"])
+async def test_what_does_not_exist_is_a_page_that_says_so(
+    town: Town, camille: Browser, path: str
+) -> None:
+    page = await camille.get(path)
+    assert page.status == 404
+    assert "Cette adresse ne mène à rien" in page.text
+
+
+@pytest.mark.parametrize("language", ["en"])
+async def test_english_is_whole(town: Town, camille: Browser, language: str) -> None:
+    page = await camille.get("/")
+    assert '<html lang="en">' in page.text
+    assert "12 messages from 11 people in 15 min" in page.text
+    incident = await camille.get("/incidents/1")
+    assert "Why this alert?" in incident.text
+
+
+async def test_head_answers_like_get_without_a_body(town: Town, camille: Browser) -> None:
+    for path in ("/", "/incidents/1", "/queue/1", "/account", "/login", "/livez", "/readyz"):
+        page = await camille.get(path, follow=False)
+        head = await camille.ask("HEAD", path, follow=False)
+        assert (head.status, head.text) == (page.status, "")
+        assert head.headers.get("Content-Type") == page.headers.get("Content-Type")
+
+
+async def test_a_page_hears_of_news_by_its_etag(
+    town: Town, camille: Browser, sacha: Browser
+) -> None:
+    page = await camille.get("/")
+    known = {"If-None-Match": page.headers["ETag"]}
+    assert (await camille.ask("HEAD", "/", headers=known)).status == 304
+    await sacha.submit(await sacha.get("/"), "/incidents/1/take")
+    head = await camille.ask("HEAD", "/", headers=known)
+    before, after = (set(x.headers["Veille-Marks"].split()) for x in (page, head))
+    assert (head.status, after - before) == (200, {"I1.2!"})

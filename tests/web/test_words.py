@@ -1,0 +1,125 @@
+"""How values read: counts with what is usual, doubt in words, hostile text made harmless."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veille.domain.alert import Alert, AlertState, Severity
+from veille.domain.incident import Event
+from veille.web.text import foreign_lang, pieces, safe_link
+from veille.web.words import Words, number_of
+from veille.wording.catalogue import catalogue
+
+NOW = datetime(2026, 1, 18, 1, 16, tzinfo=UTC)
+FR = Words(say=catalogue("fr"), timezone=ZoneInfo("Europe/Paris"), now=NOW)
+
+
+def alert(*, authors: int = 11, window: timedelta | None = timedelta(minutes=15)) -> Alert:
+    return Alert(
+        fingerprint="f" * 16,
+        rule="flood_distress",
+        rule_version="1",
+        severity=Severity.CRITICAL,
+        group={},
+        labels={},
+        state=AlertState.FIRING,
+        started_at=NOW,
+        value=12,
+        threshold=3,
+        author_count=authors,
+        window=window,
+    )
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def test_a_count_stands_beside_what_is_usual_and_how_sure_we_are() -> None:
+    said = FR.count(alert(), usual=0.04, certainty=0.93)
+    assert plain(said) == "12 messages de 11 personnes en 15 min (d'habitude : 0) · certain"
+    said = FR.count(alert(), usual=4.25, certainty=0.5)
+    assert plain(said) == "12 messages de 11 personnes en 15 min (d'habitude : 4,2) · incertain"
+
+
+def test_what_is_unknown_is_left_out() -> None:
+    assert FR.count(alert(authors=0, window=None), usual=None, certainty=None) == "12 messages"
+
+
+@pytest.mark.parametrize(
+    ("probability", "word"),
+    [(0.9, "certain"), (0.899, "probable"), (0.7, "probable"), (0.699, "incertain")],
+)
+def test_doubt_is_a_word_by_the_thresholds_of_the_interface(probability: float, word: str) -> None:
+    assert FR.certainty(probability) == word
+
+
+def test_a_conflict_names_who_was_faster_and_notes_do_not_count() -> None:
+    taken = Event(target="I1", at=NOW, kind="incident.acknowledged", actor="Camille")
+    note = Event(target="I1", at=NOW, kind="note", actor="Sacha", text="vu")
+    told = Event(target="I1", at=NOW, kind="notification.sent")
+    assert "Camille l'a pris en charge à 02:16." in FR.conflict([taken, note, told])
+    assert "entre-temps" in FR.conflict([told])
+
+
+def test_an_event_of_an_unknown_kind_or_with_braces_still_reads() -> None:
+    assert FR.line(Event(target="I1", at=NOW, kind="incident.merged")).text == "incident.merged"
+    line = FR.line(Event(target="I1", at=NOW, kind="note", actor="{to}", text="{actor.__class__}"))
+    assert line.text == "{to} note\u00a0: {actor.__class__}"
+
+
+@given(st.text())
+def test_shown_text_hides_nothing_and_loses_nothing_visible(text: str) -> None:
+    shown = "".join(piece.text for piece in pieces(text, masked=()))
+    assert not set(shown) & set("\u202e\u202a\u2066\u200b\x1b\x00\x07")
+    rest = iter(shown)
+    assert all(c in rest for c in text if c.isalnum() and c.isascii())
+
+
+def test_masks_are_apart_only_where_privacy_masked() -> None:
+    text = "au [téléphone masqué], vite"
+    assert [p.is_mask for p in pieces(text, masked=("phone",))] == [False, True, False]
+    assert [p.is_mask for p in pieces(text)] == [False]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "data:text/html,x",
+        "//evil.example/x",
+        "https://",
+        "https://user:pass@evil.example/",
+        "https://a.example/\nx",
+        "https://a.example/\u202egpj.exe",
+        "http://[::1",
+        "https://a.example/" + "a" * 2048,
+    ],
+)
+def test_only_plain_web_addresses_become_links(url: str | None) -> None:
+    assert safe_link(url) is None
+
+
+def test_a_web_address_is_a_link() -> None:
+    assert safe_link("https://social.example/@x/1") == "https://social.example/@x/1"
+
+
+def test_only_a_foreign_language_code_is_written_on_a_quote() -> None:
+    assert [foreign_lang(code, "fr") for code in (None, "fr", "fr-CA", "en", '" x="')] == [
+        None, None, None, "en", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), ("I12", 12), ("i12", 12), ("Q12", None), ("0", None), ("-1", None), ("१", None)],
+)
+def test_an_incident_has_one_number_however_it_is_written(text: str, number: int | None) -> None:
+    assert number_of(text, "I") == number

@@ -43,6 +43,8 @@ SCENARIO = "nuit-de-crue.jsonl"
 CHANNEL = "C0123456789"
 LOGIN = "astreinte"
 DRAIN_S = 60.0
+WATCHED_S = 40.0
+"""How long the night lasts for who watches it; with --exit it goes as fast as it can."""
 SHAPES = {Severity.INFO: "●", Severity.WARNING: "◆", Severity.CRITICAL: "▲"}
 
 
@@ -74,13 +76,17 @@ class SceneClock:
 
 
 class Playing:
-    """The scenario as a stage: one virtual instant a step."""
+    """The scenario as a stage: one virtual instant a step.
+
+    `pace` is how many real seconds a virtual one lasts at least: people want to watch.
+    """
 
     name = "scenario"
 
-    def __init__(self, replay: Replay, clock: SceneClock) -> None:
+    def __init__(self, replay: Replay, clock: SceneClock, *, pace: float) -> None:
         self._instants: AsyncIterator[datetime] = replay.play()
         self._clock = clock
+        self._pace = pace
         self.is_over = asyncio.Event()
 
     async def step(self, now: datetime) -> bool:
@@ -88,11 +94,13 @@ class Playing:
         del now
         if self.is_over.is_set():
             return False
+        before = self._clock.at
         try:
             self._clock.set(await anext(self._instants))
         except StopAsyncIteration:
             self.is_over.set()
             return False
+        await asyncio.sleep(max(0.0, (self._clock.at - before).total_seconds() * self._pace))
         return True
 
 
@@ -149,7 +157,7 @@ async def play(*, ends: bool) -> int:
                 is_durable=False,
             )
         )
-        runner, scene = await _assemble(loaded, store, stack)
+        runner, scene = await _assemble(loaded, store, stack, watched_s=0.0 if ends else WATCHED_S)
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(), name="runner")
             await scene.is_over.wait()
@@ -180,7 +188,7 @@ def _configure(folder: Path, slack: SlackStandIn, mail: MailStandIn) -> Loaded:
 
 
 async def _assemble(
-    loaded: Loaded, store: SqliteStore, stack: AsyncExitStack
+    loaded: Loaded, store: SqliteStore, stack: AsyncExitStack, *, watched_s: float
 ) -> tuple[Runner, Playing]:
     config = loaded.config
     content = (packaged("examples") / SCENARIO).read_bytes()
@@ -208,7 +216,12 @@ async def _assemble(
     health.is_started = True
     click.echo(f"{address}  (identifiant : {LOGIN}, mot de passe : {password})")
     origins = {source.id: source for source in config.source}
-    scene = Playing(Replay(store, stages, script, origins=origins), clock)
+    lasts = script.mentions[-1].created_at - script.mentions[0].created_at
+    scene = Playing(
+        Replay(store, stages, script, origins=origins),
+        clock,
+        pace=watched_s / lasts.total_seconds(),
+    )
     sender = Sender(institution=config.veille.name, public_url=address)
     delivers = [
         runner.add(Deliver(store, receiver=name, notifier=notifier, sender=sender), tick_s=0.5)

@@ -34,6 +34,7 @@ from veille.pipeline.collect import Collect
 from veille.pipeline.dispatch import Dispatch
 from veille.pipeline.evaluate import Evaluate
 from veille.store.engine import SqliteStore
+from veille.telemetry import configure_logs
 
 SECRET = "whsec_YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcms="
 WORDS = (
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--count", type=int, default=2000)
     given, _ = parser.parse_known_args()
+    configure_logs(level="warning")
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(stages(Path(folder), given.count))
     with tempfile.TemporaryDirectory() as folder:

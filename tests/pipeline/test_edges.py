@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from veille.app.daemon import alone
 from veille.domain.errors import ConfigError, DeliveryError
-from veille.domain.mention import Batch
+from veille.domain.mention import Batch, Mention
 from veille.domain.notification import Notification, Ref
+from veille.domain.record import MaskedMention
 from veille.pipeline import runner as runner_module
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.pull import Pull
 from veille.pipeline.runner import Runner
+from veille.privacy.protect import Protector
 from veille.store import outbox, sources
 
 if TYPE_CHECKING:
@@ -116,3 +118,19 @@ async def test_a_stop_does_not_wait_for_a_step_that_hangs(
         group.create_task(runner.run())
         await asyncio.sleep(0)
         runner.stop()
+
+
+async def test_one_mention_that_breaks_the_masking_stops_no_other(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Protector.protect
+
+    def breaks(self: Protector, mention: Mention, **more: Any) -> MaskedMention:
+        if mention.text == "poison":
+            raise ValueError("a bug")
+        return whole(self, mention, **more)
+
+    monkeypatch.setattr(Protector, "protect", breaks)
+    batch = Batch(mentions=(town.mention("poison"), town.mention("bonjour")))
+    accepted = await town.collect.accept(town.source, batch, now=town.now)
+    assert (accepted.stored, accepted.rejected) == (1, 1)

@@ -57,13 +57,6 @@ def test_a_short_key_is_refused_with_the_remedy(keys: tuple[bytes, bytes | None]
         Pseudonyms(*keys)
 
 
-def test_a_replayed_file_gives_the_same_names_each_time() -> None:
-    one, two = Pseudonyms.derive(b"a" * 32), Pseudonyms.derive(b"a" * 32)
-    assert one.mention_key("s", "1") == two.mention_key("s", "1")
-    assert one.author("s", "1") == two.author("s", "1") is not None
-    assert Pseudonyms.derive(b"b" * 32).mention_key("s", "1") != one.mention_key("s", "1")
-
-
 def test_keys_never_show() -> None:
     shown = repr(Pseudonyms(b"secret-secret-secret", b"author-author-author"))
     assert shown == "Pseudonyms(authors=hashed)"

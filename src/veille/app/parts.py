@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import os
 import tempfile
 from functools import partial
@@ -13,20 +11,18 @@ from pathlib import Path
 import msgspec
 
 from veille.config import Loaded, packaged
-from veille.domain.errors import ConfigError
 from veille.domain.query import Matcher
 from veille.nlp import load as nlp
 from veille.nlp.analyst import Analyst
 from veille.nlp.settings import ModelSettings
+from veille.privacy import seal
 from veille.privacy.protect import Protector
 from veille.privacy.pseudonym import Pseudonyms
 from veille.privacy.settings import PrivacySettings
 from veille.rules.model import RuleSet
 from veille.rules.parse import parse_rules, rule_files
 
-NONCE_BYTES = 12
 KEY_BYTES = 32
-SECRET_BYTES = 16
 
 
 def load_analyst(loaded: Loaded | None) -> Analyst:
@@ -68,10 +64,10 @@ def protector(loaded: Loaded) -> Protector:
         return build_protector(loaded.secrets(settings.key).encode(), settings)
     key = _own_key(loaded.resolve(loaded.config.veille.data_dir))
     return Protector(
-        Pseudonyms(mention_key=_derive(key, "mention"), author_key=None),
+        Pseudonyms(mention_key=key, author_key=None),
         sealing_key=None,
         keep=settings.kept(),
-        nonce=partial(os.urandom, NONCE_BYTES),
+        nonce=partial(os.urandom, seal.NONCE_BYTES),
     )
 
 
@@ -93,25 +89,15 @@ def build_protector(secret: bytes, settings: PrivacySettings) -> Protector:
 
     ConfigError when it is shorter than 16 bytes: short keys can be tried out.
     """
-    if len(secret) < SECRET_BYTES:
-        raise ConfigError(
-            f'secret "{settings.key}": {len(secret)} bytes are too few: write at least '
-            f"{SECRET_BYTES} random characters"
-        )
     return Protector(
-        Pseudonyms(mention_key=_derive(secret, "mention"), author_key=_derive(secret, "author")),
-        sealing_key=_derive(secret, "seal"),
+        Pseudonyms(mention_key=secret, author_key=secret),
+        sealing_key=seal.sealing_key(secret),
         keep=settings.kept(),
-        nonce=partial(os.urandom, NONCE_BYTES),
+        nonce=partial(os.urandom, seal.NONCE_BYTES),
     )
 
 
 def sealing_key(loaded: Loaded) -> bytes | None:
     """Return the key that unmasked originals are encrypted with; None when nothing is sealed."""
     name = loaded.config.privacy.key
-    return _derive(loaded.secrets(name).encode(), "seal") if name in loaded.secrets else None
-
-
-def _derive(secret: bytes, purpose: str) -> bytes:
-    """Return 32 bytes for one purpose: one secret to keep, keys that do not tell each other."""
-    return hmac.digest(secret, b"veille:" + purpose.encode(), hashlib.sha256)
+    return seal.sealing_key(loaded.secrets(name).encode()) if name in loaded.secrets else None

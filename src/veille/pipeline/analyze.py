@@ -56,8 +56,8 @@ class Analyze:
         self.is_busy = False
         try:
             results = await self._read(claimed)
-        except ModelError:
-            raise
+        except (ModelError, TimeoutError):
+            raise  # the model, not a mention: a restart may help
         except Exception as error:  # noqa: BLE001 the edge of the step: find the item that fails
             log.warning("analysis_failed", count=len(claimed), error=type(error).__name__)
             await self._one_by_one(claimed, now)

@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+import structlog
+
 from veille.domain.mention import Batch, Mention
 from veille.domain.query import Matcher
 from veille.domain.record import MaskedMention, Receipt, Tombstone
@@ -16,6 +18,8 @@ from veille.privacy.protect import Protector
 from veille.store import mentions, sources
 from veille.store.engine import Db
 from veille.store.protocol import Store
+
+log = structlog.get_logger()
 
 PIECE = 500
 """Mentions written in one transaction: about a quarter of a second."""
@@ -52,6 +56,7 @@ class _Sorted:
     masked: tuple[MaskedMention, ...]
     tombstones: tuple[Tombstone, ...]
     unmatched: int
+    refused: int
 
 
 class Collect:
@@ -106,7 +111,7 @@ class Collect:
                 seen=seen + added.seen,
                 deleted=added.deleted,
                 unmatched=sorted_.unmatched,
-                rejected=len(batch.rejected),
+                rejected=len(batch.rejected) + sorted_.refused,
             )
             sources.note_read(
                 db,
@@ -131,24 +136,28 @@ class Collect:
         masked: list[MaskedMention] = []
         tombstones: list[Tombstone] = []
         unmatched = 0
+        refused = 0
         for mention in batch:
-            if mention.deleted:
-                tombstones.append(
-                    self._protector.tombstone(
-                        mention.source, mention.id, self._arrival(mention, now)
-                    )
-                )
-                continue
-            watches = self._watches(origins.get(mention.source, origin), mention)
-            if not watches:
-                unmatched += 1
-                continue
-            masked.append(
-                self._protector.protect(
-                    mention, watches=watches, received_at=self._arrival(mention, now)
-                )
-            )
-        return _Sorted(masked=tuple(masked), tombstones=tuple(tombstones), unmatched=unmatched)
+            at = self._arrival(mention, now)
+            try:
+                if mention.deleted:
+                    tombstones.append(self._protector.tombstone(mention.source, mention.id, at))
+                    continue
+                watches = self._watches(origins.get(mention.source, origin), mention)
+                if not watches:
+                    unmatched += 1
+                    continue
+                masked.append(self._protector.protect(mention, watches=watches, received_at=at))
+            except Exception as error:  # noqa: BLE001 one item must not stop a source for ever
+                refused += 1
+                # no traceback: it may hold the text
+                log.warning("mention_refused", source=origin.id, error=type(error).__name__)
+        return _Sorted(
+            masked=tuple(masked),
+            tombstones=tuple(tombstones),
+            unmatched=unmatched,
+            refused=refused,
+        )
 
     def _arrival(self, mention: Mention, now: datetime) -> datetime:
         return (mention.received_at if self._is_replay else None) or now

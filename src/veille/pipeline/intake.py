@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from veille.collectors import webhook
-from veille.domain.errors import IntakeRefused
+from veille.domain.errors import ConflictError, IntakeRefused
 from veille.domain.mention import Rejection
 from veille.domain.record import Receipt
 from veille.pipeline.collect import HIGH_MARK, Collect, Origin
@@ -84,12 +84,19 @@ class Intake:
             answer=answer.decode(),
             at=now,
         )
-        await self._collect.accept(door.origin, batch, now=now, receipt=receipt)
+        try:
+            await self._collect.accept(door.origin, batch, now=now, receipt=receipt)
+        except ConflictError as error:  # the same id arrived twice at once, with two bodies
+            raise _conflict() from error
         self._wake()
         return answer
 
 
 def _same(earlier: Receipt, body_hash: str) -> bytes:
     if earlier.body_hash != body_hash:
-        raise IntakeRefused("this webhook-id was used with another body", status=409)
+        raise _conflict()
     return earlier.answer.encode()
+
+
+def _conflict() -> IntakeRefused:
+    return IntakeRefused("this webhook-id was used with another body", status=409)

@@ -25,17 +25,6 @@ class Pseudonyms:
         self._mention_key = mention_key
         self._author_key = author_key
 
-    @classmethod
-    def derive(cls, file_sha256: bytes) -> Pseudonyms:
-        """Return the pseudonyms of a replayed file, the same each time it is replayed.
-
-        Whoever has the file can compute them: they protect a replay's output only from others.
-        """
-        return cls(
-            hmac.digest(file_sha256, b"veille replay mentions v1", "sha256"),
-            hmac.digest(file_sha256, b"veille replay authors v1", "sha256"),
-        )
-
     def mention_key(self, source: str, native_id: str) -> str:
         """Return the stored key of a mention: 32 hex digits."""
         return _hash(self._mention_key, "mention", source, native_id)

@@ -291,6 +291,27 @@ def test_every_table_of_ours_is_strict(db: Db) -> None:
     assert loose == []
 
 
+OPENER = """
+import sys
+from pathlib import Path
+from veille.store.engine import connect
+folder = Path(sys.argv[1])
+(folder / sys.argv[2]).touch()
+while not (folder / "go").exists():
+    pass
+for _ in range(10):
+    connect(folder / "veille.db").close()
+"""
+
+
+def test_four_processes_may_open_and_close_a_new_database_at_once(tmp_path: Path) -> None:
+    openers = [subprocess.Popen([sys.executable, "-c", OPENER, tmp_path, name]) for name in "abcd"]
+    while len(list(tmp_path.iterdir())) < len(openers) and None in {o.poll() for o in openers}:
+        pass
+    (tmp_path / "go").touch()
+    assert [opener.wait(timeout=15) for opener in openers] == [0, 0, 0, 0]
+
+
 def test_two_processes_may_create_and_write_at_once(path: Path) -> None:
     writers = [writing(path, name, 50) for name in ("a", "b")]
     acknowledged = [writer.communicate(timeout=15)[0].split() for writer in writers]

@@ -11,9 +11,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from time import sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from veille.domain.clock import monotonic_s
 from veille.domain.errors import InputError, StoreError
 from veille.store.migrations import MIGRATIONS, NAME
 from veille.store.writer import Writer
@@ -35,9 +37,9 @@ Value = str | int | float | bytes | None
 
 CLOSE_LIMIT_S = 30.0
 """Closing waits this long for accepted writes; systemd's TimeoutStopSec is 45 s."""
+BUSY_LIMIT_S = 5.0
+"""A connection waits this long for another program's lock."""
 _PRAGMAS = (
-    "busy_timeout = 5000",  # first: switching to WAL may itself have to wait
-    "journal_mode = WAL",
     "foreign_keys = ON",
     "cell_size_check = ON",
     "secure_delete = ON",
@@ -116,6 +118,8 @@ def connect(path: Path, *, is_durable: bool = True, is_reader: bool = False) -> 
     db = Db(connection, path)
     try:
         connection.row_factory = Row
+        db.execute(f"PRAGMA busy_timeout = {BUSY_LIMIT_S * 1000:.0f}")
+        _use_wal(db)
         for pragma in _PRAGMAS:
             db.execute(f"PRAGMA {pragma}")
         db.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'OFF'}")
@@ -256,6 +260,20 @@ def _create(path: Path) -> None:
         raise StoreError(f"{path}: {error.strerror}; {_REMEDIES['SQLITE_CANTOPEN']}") from error
 
 
+def _use_wal(db: Db) -> None:
+    """Wait our turn: SQLite refuses at once, whatever busy_timeout says, while two switch."""
+    deadline = monotonic_s() + BUSY_LIMIT_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except StoreError as error:
+            if not _code(error.__cause__).startswith("SQLITE_BUSY") or monotonic_s() > deadline:
+                raise
+            sleep(0.01)
+        else:
+            return
+
+
 def _migrate(db: Db, path: Path) -> None:
     """Apply what is missing in one transaction, so that two processes may start at once."""
     applied, known = _applied(db), {name for name, _ in MIGRATIONS}
@@ -305,7 +323,11 @@ def _named(path: Path) -> Iterator[None]:
             "half a character (a lone surrogate) cannot be stored: remove it"
         ) from None
     except sqlite.Error as error:
-        name = getattr(error, "sqlite_errorname", None) or ""
+        name = _code(error)
         remedy = next((text for code, text in _REMEDIES.items() if name.startswith(code)), None)
         message = f"{path}: {error}" if remedy is None else f"{path}: {error}; {remedy}"
         raise StoreError(message) from error
+
+
+def _code(error: BaseException | None) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""

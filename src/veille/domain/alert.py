@@ -29,13 +29,43 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
+class BaselineKind(StrEnum):
+    """What a spike is measured against."""
+
+    SEASONAL = "seasonal"
+    PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What a spike rule compared the count with; numbers are rounded to 4 decimals.
+
+    `expected` is the mean count per window, None while history is too short to tell. `spread` is
+    the standard deviation of the previous windows, or the ratio of variance to mean of the season.
+    `points` is what they rest on: previous windows, or days on which this hour was seen.
+    `surprise` is -ln of the chance of such a count. `is_floored`: the standard deviation was below
+    its floor, which stands in `spread`. `is_cold`: the history is short. `reason` says why nothing
+    can fire (`min_points 3 < 8`).
+    """
+
+    kind: BaselineKind
+    points: int
+    expected: float | None = None
+    spread: float | None = None
+    surprise: float | None = None
+    is_floored: bool = False
+    is_cold: bool = False
+    reason: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What one rule says of one group at one instant.
 
-    `value` is what was counted, `threshold` the smallest count that fires. `evidence` holds mention
-    keys, oldest first. `labels` are the rule's labels and the group's, `group` the group's alone.
-    `group_wait` None: as its severity waits.
+    `value` is what was counted, `threshold` the smallest count that fires; with a baseline of
+    previous windows it is the bound to exceed. `evidence` holds mention keys, oldest first.
+    `labels` are the rule's labels and the group's, `group` the group's alone. `group_wait` None: as
+    its severity waits. `baseline` is None unless a spike rule's floors are reached.
     """
 
     rule: str
@@ -45,7 +75,7 @@ class Reading:
     labels: Mapping[str, str]
     is_active: bool
     value: int
-    threshold: int
+    threshold: int | float
     author_count: int
     evidence: tuple[str, ...]
     window: timedelta | None
@@ -54,6 +84,7 @@ class Reading:
     group_wait: timedelta | None = None
     flag: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +92,8 @@ class Alert:
     """The state of one rule for one group, as stored. `fingerprint` is its identity.
 
     `started_at` is when the condition began to hold, `fired_at` when it fired, `cleared_at` since
-    when the condition no longer holds (None while it does).
+    when the condition no longer holds (None while it does). `threshold` and `baseline` stay as they
+    were at `started_at`: later ones hold the alert's own mentions.
     """
 
     fingerprint: str
@@ -76,7 +108,7 @@ class Alert:
     cleared_at: datetime | None = None
     resolved_at: datetime | None = None
     value: int = 0
-    threshold: int = 1
+    threshold: int | float = 1
     author_count: int = 0
     evidence: tuple[str, ...] = ()
     window: timedelta | None = None
@@ -84,6 +116,7 @@ class Alert:
     keep_firing: timedelta = timedelta(0)
     group_wait: timedelta | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

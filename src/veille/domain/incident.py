@@ -88,9 +88,10 @@ class Event:
     """One line of the timeline (main courante) of `I12` or `Q345`.
 
     `kind` is one of: alert.pending alert.firing alert.resolved incident.opened incident.updated
-    incident.acknowledged incident.assigned incident.resolved queue.flagged queue.taken
-    queue.assigned queue.changed note notification.sent notification.failed. `actor` is a user's
-    name, or `veille`. `data` holds numbers and ids, never the text of a mention.
+    incident.acknowledged incident.assigned incident.resolved incident.withdrawn queue.flagged
+    queue.taken queue.assigned queue.changed queue.deleted queue.erased queue.expired note
+    notification.sent notification.failed. `actor` is a user's name, or `veille`. `data` holds
+    numbers and ids, never the text of a mention.
     """
 
     target: str

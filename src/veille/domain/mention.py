@@ -82,7 +82,9 @@ class Rejection:
 class Batch:
     """What one read of a source gave, with the cursor to commit in the same transaction.
 
-    `has_more` says that reading on at once may give more.
+    `has_more` says that reading on at once may give more. `gone_authors` are the ids of authors
+    whose whole account the source deleted. `is_ordered` says that mentions and deletions come in
+    the order they happened, so that a deletion of what is not stored needs no tombstone.
     """
 
     mentions: tuple[Mention, ...] = ()
@@ -90,3 +92,5 @@ class Batch:
     rejected: tuple[Rejection, ...] = ()
     unknown_field_count: int = 0
     has_more: bool = False
+    gone_authors: tuple[str, ...] = ()
+    is_ordered: bool = False

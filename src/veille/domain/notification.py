@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from veille.domain.alert import Severity
+from veille.domain.alert import Baseline, Severity
 from veille.domain.incident import IncidentState
 
 
@@ -21,6 +21,8 @@ class NotificationKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     ASSIGNED = "assigned"
     RESOLVED = "resolved"
+    REDACTED = "redacted"  # a mention was deleted: messages that quote it are edited, no ping
+    WEEKLY = "weekly"  # the weekly summary: a document, about no incident
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class Facts:
 
     `value`, `threshold`, `author_count`, `window` and `rule` are of its strongest alert. `evidence`
     holds mention keys, newest last: their texts are looked up when sending, so that a deleted
-    mention is never quoted. `usual` is the mean count per window before, None when unknown.
+    mention is never quoted. `usual` is the mean count per window before, None when unknown;
+    `baseline` is what a spike rule compared with.
     `certainty` in [0, 1] is the highest calibrated score among the evidence, None when no score
     took part. `actor` is who acknowledged, assigned or resolved.
     """
@@ -42,13 +45,14 @@ class Facts:
     opened_at: datetime
     rule: str
     value: int
-    threshold: int
+    threshold: int | float
     author_count: int
     window: timedelta | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     usual: float | None = None
+    baseline: Baseline | None = None
     certainty: float | None = None
     assignee: str | None = None
     actor: str | None = None
@@ -78,14 +82,27 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A text to send as it is, such as the weekly summary. `key` is its idempotency key."""
+
+    key: str
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """One notification for one receiver, waiting or being sent."""
+    """One notification for one receiver, waiting or being sent.
+
+    `facts` None: a document, composed when it is sent; `incident` is 0 then.
+    """
 
     key: str
     receiver: str
     incident: int
     kind: NotificationKind
-    facts: Facts
+    facts: Facts | None
     due_at: datetime
     id: int = 0
     attempts: int = 0

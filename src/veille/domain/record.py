@@ -25,7 +25,8 @@ class MaskedMention:
 
     `key`, `author`, `reply_to` and `thread` are keyed hashes (32 hex digits). `masked` names the
     kinds of identifier masked in `text`. `sealed` is the unmasked text, encrypted, when something
-    was masked and a sealing key exists.
+    was masked and a sealing key exists. `marks` are the keyed hashes under which its author may
+    have objected: they are looked up, not stored.
     """
 
     key: str
@@ -49,6 +50,7 @@ class MaskedMention:
     edited_at: datetime | None = None
     masked: tuple[str, ...] = ()
     sealed: bytes | None = None
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

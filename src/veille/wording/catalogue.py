@@ -23,10 +23,13 @@ class Catalogue:
         """Return the sentence of `area.key` with its `{names}` filled in; KeyError if unknown."""
         return self.messages[key].format(**values)
 
-    def count(self, key: str, number: int, **values: object) -> str:
-        """Return `key.one` or `key.other` as the language counts `number` (French: 0 is one)."""
+    def count(self, key: str, number: float, **values: object) -> str:
+        """Return `key.one` or `key.other` as the language counts `number` (French: 0 is one).
+
+        `{count}` is the number, unless `values` says how it is written.
+        """
         is_one = number < 2 if self.language == "fr" else number == 1  # noqa: PLR2004 CLDR plurals
-        return self(f"{key}.{'one' if is_one else 'other'}", count=number, **values)
+        return self(f"{key}.{'one' if is_one else 'other'}", **({"count": number} | values))
 
 
 def _flatten(prefix: str, table: Mapping[str, object]) -> dict[str, str]:

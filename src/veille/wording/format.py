@@ -26,6 +26,12 @@ def number(words: Catalogue, value: float, *, decimals: int = 0) -> str:
     return "".join(marks.get(c, c) for c in text)
 
 
+def measure(words: Catalogue, value: float, *, decimals: int) -> str:
+    """Return a measured number rounded to so many decimals, none if it is whole: `4,2`, `5`."""
+    rounded = round(value, decimals)
+    return number(words, rounded, decimals=0 if float(rounded).is_integer() else decimals)
+
+
 def percent(words: Catalogue, ratio: float, *, decimals: int = 0) -> str:
     """Return a ratio in [0, 1] as a percentage: `42 %`."""
     return words("format.percent", number=number(words, 100 * ratio, decimals=decimals))

@@ -124,7 +124,7 @@ class Client:
         Raises SourceError: refused address or redirect (`may_retry` false), no answer within the
         time limit, or a body over `limit_bytes` once decompressed. Messages name the host only.
         """
-        name = _host_of(url)
+        name = host_of(url)
         try:
             async with asyncio.timeout(self._time_limit.total_seconds()):
                 return await self._follow(url, dict(headers or {}), limit_bytes)
@@ -225,7 +225,8 @@ async def _bounded(answer: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return the host of a URL as messages may name it: never its path, query or password."""
     try:
         return URL(url).raw_host or "this URL"
     except ValueError:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veille.collectors.webhook import MAX_BODY_BYTES, decode_secret, parse, sign, verify
+from veille.collectors.webhook import MAX_BODY_BYTES, parse, verify
 from veille.domain.errors import ConfigError, IntakeRefused
+from veille.net.signature import decode_secret, sign
 
 NOW = datetime(2026, 1, 18, 2, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -17,9 +17,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from veille.collectors.webhook import sign
 from veille.demo.mail import MailStandIn
 from veille.demo.slack import SlackStandIn
+from veille.net.signature import sign
 from veille.store.engine import SqliteStore
 
 VEILLE = Path(sys.executable).with_name("veille")
@@ -77,10 +77,15 @@ public_url = "http://127.0.0.1:{port}"
 
 
 class FeedServer:
-    """An Atom feed that grows; it knows how often it was asked."""
+    """An Atom feed that grows."""
 
     def __init__(self) -> None:
         self.items: list[str] = []
+        self._failures: list[int] = []
+
+    def fail_next(self, status: int) -> None:
+        """Answer the next request with this status."""
+        self._failures.append(status)
 
     async def __aenter__(self) -> FeedServer:
         app = web.Application()
@@ -96,6 +101,8 @@ class FeedServer:
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
+        if self._failures:
+            return web.Response(status=self._failures.pop(0))
         entries = "".join(
             f"<entry><id>urn:presse:{n}</id><title>{text}</title>"
             "<updated>2026-01-18T02:00:00Z</updated></entry>"

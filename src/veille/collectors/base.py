@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+import re
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Annotated, Protocol, runtime_checkable
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from veille.domain.durations import parse_duration
 from veille.domain.errors import InputError
 from veille.domain.mention import Batch
 
 DEFAULT_LIMIT_BYTES = 4 * 1024 * 1024
+MASTODON_STREAM = re.compile(r"public(:local)?|user(:notification)?|hashtag:[^\W_](\w*)")
+
+LONGEST_SESSION = timedelta(days=365)
+_HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45})$"
+# MQTT 5.0, 4.7: levels between slashes; no NUL, and nothing that could hide in a log
+_FILTER = re.compile(r"(?:(?:[^\x00-\x1f\x7f/#+]*|\+)/)*(?:[^\x00-\x1f\x7f/#+]+|\+|#)")
 
 SourceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -23,6 +32,21 @@ class PullCollector(Protocol):
 
         Reading again from the same cursor gives the same mentions again. A batch whose cursor is
         the one given says that nothing more can be read now. Raises SourceError.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamCollector(Protocol):
+    """Stays connected to one source."""
+
+    def flow(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """Yield batches from `cursor` on, for as long as the connection holds.
+
+        The first comes once the source has taken the connection; then one at least every two
+        seconds, empty when nothing came. When the generator is resumed, what it yielded is
+        committed (the moment to acknowledge); when it is closed instead, it may not be. Raises
+        SourceError when the connection fails or ends.
         """
         ...
 
@@ -66,6 +90,79 @@ class WebhookSource(Source, frozen=True, kw_only=True, tag="webhook"):
     """A place where others POST mentions; `secret` names a secret, `whsec_` and base64."""
 
     secret: str
+
+
+class BlueskySource(Source, frozen=True, kw_only=True, tag="bluesky"):
+    """A Jetstream v1 server and its spares; `dids` restricts it to these accounts."""
+
+    urls: Annotated[list[str], Meta(min_length=1, max_length=10)]
+    collections: Annotated[list[str], Meta(min_length=1, max_length=100)] = field(
+        default_factory=lambda: ["app.bsky.feed.post"]
+    )
+    dids: Annotated[list[str], Meta(max_length=100)] = []
+    silence: str = "60s"
+    allow_private: bool = False
+    allow_hosts: list[str] = []
+
+    def __post_init__(self) -> None:
+        _check_duration(self.silence)
+        for url in self.urls:
+            if not url.startswith(("ws://", "wss://")):
+                raise ValueError("urls holds no ws or wss address: write wss://host/subscribe")
+        for did in self.dids:
+            if not did.startswith("did:"):
+                raise ValueError(f'dids: "{did}" is no DID: write did:plc:… instead of a handle')
+
+
+class MastodonSource(Source, frozen=True, kw_only=True, tag="mastodon"):
+    """Streams of one Mastodon server; `token` names a secret."""
+
+    url: str
+    streams: Annotated[list[str], Meta(min_length=1, max_length=10)]
+    token: str | None = None
+    allow_private: bool = False
+    allow_hosts: list[str] = []
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError("url is not an http or https address: write https://host")
+        for stream in self.streams:
+            if not MASTODON_STREAM.fullmatch(stream):
+                raise ValueError(
+                    f'streams: "{stream}" is none: write hashtag:name (without #), public, '
+                    "public:local, user or user:notification"
+                )
+
+
+class MqttSource(Source, frozen=True, kw_only=True, tag="mqtt"):
+    """A topic filter of an MQTT 5 broker; `password` names a secret.
+
+    The broker keeps what was not acknowledged for `session` after a disconnect.
+    """
+
+    host: Annotated[str, Meta(pattern=_HOST)]
+    mqtt_topic: Annotated[str, Meta(min_length=1, max_length=1024)]
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    tls: bool = False
+    user: str | None = None
+    password: str | None = None
+    client_id: Annotated[str, Meta(pattern=r"^[\w.:-]{1,128}$")] | None = None
+    session: str = "7d"
+    receive_maximum: Annotated[int, Meta(ge=1, le=1000)] = 100
+    allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        _check_duration(self.session)
+        if parse_duration(self.session) > LONGEST_SESSION:
+            raise ValueError(f'session = "{self.session}": write 365d or less')
+        if _FILTER.fullmatch(self.mqtt_topic) is None:
+            raise ValueError(
+                "mqtt_topic is no topic filter: # stands last and alone, + alone in its level"
+            )
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together: write both or neither")
+        if self.password is not None and not (self.tls or self.allow_private):
+            raise ValueError("without TLS anybody could read the password: write tls = true")
 
 
 def _check_duration(text: str) -> None:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from veille.collectors.base import FeedSource, FileSource, WebhookSource
+from veille.collectors.base import (
+    BlueskySource,
+    FeedSource,
+    FileSource,
+    MastodonSource,
+    MqttSource,
+    WebhookSource,
+)
 
-SourceSettings = FileSource | FeedSource | WebhookSource
+SourceSettings = (
+    FileSource | FeedSource | WebhookSource | MqttSource | BlueskySource | MastodonSource
+)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
@@ -13,38 +10,16 @@ from datetime import datetime, timedelta
 import msgspec
 
 from veille.collectors.interchange import LineBatch, parse_lines
-from veille.domain.errors import ConfigError, IntakeRefused
+from veille.domain.errors import IntakeRefused
+from veille.net.signature import decode_secret, signature
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_MENTIONS = 10_000
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
-_PREFIX = "whsec_"
 _MAX_ID_CHARS = 256
 _MAX_SIGNATURES = 16
 _MAX_DIGITS = 12
-_MIN_SECRET_BYTES = 24  # Standard Webhooks: 24 to 64 bytes
-
-
-def decode_secret(secret: str) -> bytes:
-    """Return the key of a `whsec_` secret; ConfigError, without the secret, when it is none."""
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except (ValueError, binascii.Error):
-        key = b""
-    if not secret.startswith(_PREFIX) or len(key) < _MIN_SECRET_BYTES:
-        raise ConfigError("webhook secret: write whsec_ and at least 24 random bytes in base64")
-    return key
-
-
-def sign(secret: str, id_: str, at: datetime, body: bytes) -> dict[str, str]:
-    """Return the three headers a sender adds to `body`, signed at `at`."""
-    timestamp = str(int(at.timestamp()))
-    return {
-        "webhook-id": id_,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{_signature(decode_secret(secret), id_, timestamp, body)}",
-    }
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
@@ -63,11 +38,11 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) 
     if not id_ or len(id_) > _MAX_ID_CHARS or not id_.isascii() or not id_.isprintable():
         raise _refused("webhook-id is missing or not 1 to 256 printable ASCII characters")
     _check_clock(timestamp, now)
-    expected = _signature(key, id_, timestamp, body).encode()
+    expected = signature(key, id_, timestamp, body).encode()
     is_good = False
     for entry in given.get("webhook-signature", "").split(" ")[:_MAX_SIGNATURES]:
-        version, _, signature = entry.partition(",")
-        same = hmac.compare_digest(signature.encode("utf-8", "surrogatepass"), expected)
+        version, _, given_one = entry.partition(",")
+        same = hmac.compare_digest(given_one.encode("utf-8", "surrogatepass"), expected)
         is_good |= version == "v1" and same
     if not is_good:
         raise _refused("webhook-signature holds no good v1 signature: check the secret")
@@ -82,13 +57,15 @@ def parse(body: bytes, source: str) -> LineBatch:
     """
     if len(body) > MAX_BODY_BYTES:
         raise _too_large(f"body over {MAX_BODY_BYTES} bytes")
-    lines = _lines(body.removeprefix(b"\xef\xbb\xbf").strip())
+    lines = split(body)
     if len(lines) > MAX_MENTIONS:
         raise _too_large(f"more than {MAX_MENTIONS} mentions")
     return parse_lines(lines, source)
 
 
-def _lines(body: bytes) -> Sequence[bytes]:
+def split(body: bytes) -> Sequence[bytes]:
+    """Return the JSON of each mention of a body: one object, an array, or JSON Lines."""
+    body = body.removeprefix(b"\xef\xbb\xbf").strip()
     if body.startswith(b"["):
         elements = _elements(body)
         return [body] if elements is None else elements
@@ -118,11 +95,6 @@ def _check_clock(timestamp: str, now: datetime) -> None:
         raise _refused("webhook-timestamp is missing or not a whole number of seconds")
     if abs(int(timestamp) - now.timestamp()) > MAX_CLOCK_SKEW.total_seconds():
         raise _refused("webhook-timestamp is over five minutes off: set the sender's clock")
-
-
-def _signature(key: bytes, id_: str, timestamp: str, body: bytes) -> str:
-    content = f"{id_}.{timestamp}.".encode() + body
-    return base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
 
 
 def _refused(message: str) -> IntakeRefused:

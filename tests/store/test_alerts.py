@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from veille.domain.analysis import Analysis
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.incident import Event, Incident, IncidentState, QueueState
 from veille.domain.record import MaskedMention, Tombstone
-from veille.store import alerts, incidents, mentions, queue, timeline, watermarks, work
+from veille.store import alerts, incidents, mentions, queue, timeline, watermarks
 from veille.store.engine import Db
 
 MakeIncident = Callable[..., Incident]
@@ -227,21 +227,3 @@ def test_the_timeline_keeps_everything_in_the_order_it_was_written(db: Db, now: 
     assert timeline.log(db) == kept
     assert timeline.of(db, "I1") == [kept[0], kept[2]]
     assert timeline.of(db, "I12") == []
-
-
-def test_what_is_usual_is_the_mean_of_earlier_windows(
-    db: Db, mention: MakeMention, analysis: MakeAnalysis
-) -> None:
-    noon = datetime(2026, 1, 18, 12, tzinfo=UTC)
-    first = noon - timedelta(hours=48)
-    mentions.add(db, mentions=[mention("a", received_at=first)], tombstones=[], now=first)
-    (taken,) = work.claim(db, limit=1, now=first, lease=timedelta(minutes=1))
-    work.save(db, [(taken, analysis())], now=first)
-    hours = {noon - timedelta(hours=n): 2 for n in (3, 5, 24)}
-    alerts.add_matches(db, {("f", hour): count for hour, count in hours.items()})
-    alerts.add_matches(db, {("f", noon): 40, ("g", noon - timedelta(hours=3)): 9})
-    window = timedelta(minutes=30)
-    # 6 matches in the 47 hours from the first observation to an hour before noon
-    found = alerts.usual(db, "f", before=noon, window=window)
-    assert found == pytest.approx(6 / 47 / 2)
-    assert alerts.usual(db, "f", before=noon - timedelta(hours=40), window=window) is None

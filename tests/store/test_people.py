@@ -67,7 +67,7 @@ def test_disabling_ends_every_session_and_allows_no_new_one(
 
 def test_a_new_password_ends_every_session(db: Db, camille: users.User, now: datetime) -> None:
     users.add_session(db, a_session("t1", now))
-    users.set_password(db, "camille é.", password_hash="other", must_change=False)
+    users.set_password(db, "camille é.", password_hash="other", must_change=False, now=now)
     changed = users.get(db, "camille é.")
     assert changed is not None
     assert (changed.password_hash, changed.must_change) == ("other", False)

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ CLOSE_LIMIT_S = 30.0
 """Closing waits this long for accepted writes; systemd's TimeoutStopSec is 45 s."""
 BUSY_LIMIT_S = 5.0
 """A connection waits this long for another program's lock."""
+FOLD_LIMIT_S = 0.2
+"""Folding the log waits this long for readers."""
 _PRAGMAS = (
     "foreign_keys = ON",
     "cell_size_check = ON",
@@ -133,6 +136,57 @@ def connect(path: Path, *, is_durable: bool = True, is_reader: bool = False) -> 
         db.close()
         raise
     return db
+
+
+def connect_copy(path: Path) -> Db:
+    """Open a database file that nobody writes, to read it; nothing is made beside it."""
+    with _named(path):
+        connection = sqlite.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.row_factory = Row
+    db = Db(connection, path)
+    db.execute("PRAGMA cell_size_check = ON")
+    return db
+
+
+def connect_look(path: Path) -> Db:
+    """Open a database that others may write, only to look: not even its log is folded."""
+    with _named(path):
+        connection = sqlite.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    connection.row_factory = Row
+    return Db(connection, path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """The SQLite library of this process; `is_safe`: without the WAL-reset bug."""
+
+    version: str
+    is_safe: bool
+    has_fts5: bool
+
+
+def library() -> Library:
+    """Return which SQLite this is."""
+    with closing(sqlite.connect(":memory:")) as connection:
+        options = {row[0] for row in connection.execute("PRAGMA compile_options")}
+    return Library(
+        version=sqlite.sqlite_version,
+        is_safe=sqlite.sqlite_version_info >= _TRUSTWORTHY,
+        has_fts5="ENABLE_FTS5" in options,
+    )
+
+
+def require_known(db: Db, path: Path) -> None:
+    """The database is veille's and this version can read it; StoreError otherwise."""
+    applied = _applied(db)
+    if not applied:
+        raise StoreError(f"{path}: not a database of veille: choose another file")
+    _refuse_newer(applied, path)
+
+
+def is_busy(error: StoreError) -> bool:
+    """Whether another connection stood in the way: waiting may help."""
+    return _code(error.__cause__).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 class SqliteStore:
@@ -234,6 +288,8 @@ class SqliteStore:
             for _ in range(self._reader_count):
                 self._readers.put(reader())
             self._watch = reader()
+            # a checkpoint that waits for a long reader holds all writers up meanwhile
+            self._watch.execute(f"PRAGMA busy_timeout = {FOLD_LIMIT_S * 1000:.0f}")
         except BaseException:
             self._close()
             raise
@@ -267,7 +323,7 @@ def _use_wal(db: Db) -> None:
         try:
             db.execute("PRAGMA journal_mode = WAL")
         except StoreError as error:
-            if not _code(error.__cause__).startswith("SQLITE_BUSY") or monotonic_s() > deadline:
+            if not is_busy(error) or monotonic_s() > deadline:
                 raise
             sleep(0.01)
         else:
@@ -277,11 +333,7 @@ def _use_wal(db: Db) -> None:
 def _migrate(db: Db, path: Path) -> None:
     """Apply what is missing in one transaction, so that two processes may start at once."""
     applied, known = _applied(db), {name for name, _ in MIGRATIONS}
-    if strange := applied - known:
-        raise StoreError(
-            f"{path}: written by a newer veille (schema {max(strange)}): "
-            "install that version again, or restore a backup made before it"
-        )
+    _refuse_newer(applied, path)
     if applied == known:
         return
     from sqlite_utils import Database, Migrations  # it loads numpy: 0.3 s no other start should pay
@@ -296,6 +348,14 @@ def _migrate(db: Db, path: Path) -> None:
         db.execute("COMMIT")
     finally:
         db.rollback()
+
+
+def _refuse_newer(applied: set[str], path: Path) -> None:
+    if strange := applied - {name for name, _ in MIGRATIONS}:
+        raise StoreError(
+            f"{path}: written by a newer veille (schema {max(strange)}): "
+            "install that version again, or restore a backup made before it"
+        )
 
 
 def _applied(db: Db) -> set[str]:

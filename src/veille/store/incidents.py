@@ -40,6 +40,16 @@ def list_(db: Db, *, states: Collection[IncidentState], limit: int) -> list[Inci
     )
 
 
+def count(db: Db, *, states: Collection[IncidentState]) -> int:
+    """Return how many incidents are in these states."""
+    return int(
+        db.value(
+            "SELECT count(*) FROM incidents WHERE state IN (SELECT value FROM json_each(?))",
+            (json_list(states),),
+        )
+    )
+
+
 def due(db: Db, now: datetime) -> list[Incident]:
     """Return incidents whose next notification is due, longest overdue first."""
     return _all(db, "WHERE notify_at <= ? ORDER BY notify_at, id", micros(now))
@@ -84,9 +94,10 @@ def save(db: Db, incident: Incident, *, expected_version: int | None) -> Inciden
 
 
 def add_evidence(db: Db, incident_id: int, keys: Iterable[str]) -> None:
-    """These mentions belong to the incident, after those it had; each once."""
+    """These mentions belong to the incident, after those it had; each once, deleted ones never."""
     db.many(
-        "INSERT OR IGNORE INTO evidence (incident, mention) VALUES (?, ?)",
+        """INSERT OR IGNORE INTO evidence (incident, mention)
+        SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE key = ?2)""",
         [(incident_id, key) for key in keys],
     )
 
@@ -101,11 +112,12 @@ def evidence(db: Db, incident_id: int, limit: int) -> list[str]:
 
 
 def has_new_evidence(db: Db, keys: Iterable[str]) -> bool:
-    """Whether any of these mentions stands on no incident yet."""
+    """Whether any of these mentions stands on no incident yet, and was not deleted."""
     return bool(
         db.value(
             """SELECT EXISTS (SELECT 1 FROM json_each(?) AS key
-            WHERE key.value NOT IN (SELECT mention FROM evidence))""",
+            WHERE key.value NOT IN (SELECT mention FROM evidence)
+            AND key.value NOT IN (SELECT key FROM tombstones))""",
             (json_list(keys),),
         )
     )

@@ -12,8 +12,12 @@ from veille.domain.analysis import Analysis
 from veille.domain.mention import MentionKind
 from veille.domain.record import MaskedMention, StoredMention, Tombstone
 from veille.domain.text import fold, words
+from veille.store import oppositions, tallies
 from veille.store.codec import bounded, clean, json_list, micros, moment, to_json
 from veille.store.engine import Db, Row, Value
+
+DELETED, ERASED, EXPIRED = "deleted", "erased", "expired"
+"""Why a mention went: by its source, on request, by age."""
 
 SEARCH_WORDS = 16
 """Words of a search that count; FTS5 refuses expressions deeper than 256."""
@@ -58,27 +62,68 @@ _SEARCH = """SELECT m.key FROM mention_index f JOIN mentions m ON m.id = f.rowid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """How many mentions were new, were edits, were known already, or are now deleted."""
+    """How many mentions were new, were edits, were known already, or are now deleted.
+
+    `opposed` were not stored because their author objected.
+    """
 
     new: int = 0
     edited: int = 0
     seen: int = 0
     deleted: int = 0
+    opposed: int = 0
 
 
 def add(
-    db: Db, *, mentions: Sequence[MaskedMention], tombstones: Sequence[Tombstone], now: datetime
+    db: Db,
+    *,
+    mentions: Sequence[MaskedMention],
+    tombstones: Sequence[Tombstone],
+    now: datetime,
+    is_ordered: bool = False,
 ) -> Added:
     """Every mention stands once, in its newest version; what is deleted is gone and stays gone.
 
     Repeating it changes nothing. Tombstones go first: a text deleted in its own batch is never
-    written, and counts as seen.
+    written, and counts as seen. With `is_ordered` the tombstone of what is not stored is not kept.
     """
-    count = {"new": 0, "edited": 0, "seen": 0}
-    deleted = sum(_delete(db, tombstone, now) for tombstone in tombstones)
+    count = {"new": 0, "edited": 0, "seen": 0, "opposed": 0}
+    if is_ordered:
+        tombstones = [t for t in tombstones if _is_stored(db, t.key)]
+    deleted = sum(_delete(db, tombstone, now, cause=DELETED) for tombstone in tombstones)
     for mention in mentions:
         count[_add(db, mention)] += 1
     return Added(**count, deleted=deleted)
+
+
+def delete_author(db: Db, source: str, author: str, *, now: datetime) -> int:
+    """No text of this author (a keyed hash) is left of this source; return how many there were."""
+    return delete(db, of_author(db, source, author), cause=DELETED, now=now)
+
+
+def of_author(
+    db: Db, source: str, author: str, *, limit: int = -1, until: datetime | None = None
+) -> list[str]:
+    """Return keys of what this author (a keyed hash) wrote there and is kept, oldest first.
+
+    Up to `limit` (-1: all) of those received at `until` or before (None: whenever).
+    """
+    found = db.rows(
+        """SELECT key FROM mentions WHERE author = ?1 AND source = ?2 AND state <> 'deleted'
+        AND (?4 IS NULL OR received_at <= ?4) ORDER BY received_at, id LIMIT ?3""",
+        (author, source, limit, micros(until)),
+    )
+    return [row["key"] for row in found]
+
+
+def delete(db: Db, keys: Iterable[str], *, cause: str, now: datetime) -> int:
+    """These mentions are gone as if their source had deleted them; return how many were kept."""
+    found = db.rows(
+        "SELECT key, source FROM mentions WHERE key IN (SELECT value FROM json_each(?))",
+        (json_list(keys),),
+    )
+    gone = [Tombstone(key=row["key"], source=row["source"], at=now) for row in found]
+    return sum(_delete(db, tombstone, now, cause=cause) for tombstone in gone)
 
 
 def stored(db: Db, keys: Iterable[str]) -> dict[str, StoredMention]:
@@ -114,11 +159,12 @@ def original(db: Db, key: str) -> bytes | None:
     return found
 
 
-def drop_originals(db: Db, *, before: datetime) -> int:
-    """No sealed text received before that time is left; return how many were dropped."""
+def drop_originals(db: Db, *, before: datetime, limit: int = -1) -> int:
+    """Drop up to `limit` sealed texts received before that time (-1: all); return how many."""
     return db.execute(
-        "UPDATE mentions SET sealed = NULL WHERE sealed IS NOT NULL AND received_at < ?",
-        (micros(before),),
+        """UPDATE mentions SET sealed = NULL WHERE id IN (SELECT id FROM mentions
+        WHERE sealed IS NOT NULL AND received_at < ? LIMIT ?)""",
+        (micros(before), limit),
     ).rowcount
 
 
@@ -132,7 +178,7 @@ def expire(
     """
     found = db.rows(_EXPIRED, (micros(neutral), micros(flagged), micros(incident), limit))
     for row in found:
-        _delete(db, Tombstone(key=row["key"], source=row["source"], at=now), now)
+        _delete(db, Tombstone(key=row["key"], source=row["source"], at=now), now, cause=EXPIRED)
     return len(found)
 
 
@@ -142,7 +188,13 @@ def counts(db: Db) -> dict[str, int]:
     return {row["state"]: row["count"] for row in found}
 
 
+def _is_stored(db: Db, key: str) -> bool:
+    return db.row("SELECT 1 FROM mentions WHERE key = ?", (key,)) is not None
+
+
 def _add(db: Db, mention: MaskedMention) -> str:
+    if mention.marks and oppositions.holds(db, mention.marks):
+        return "opposed"
     if db.row("SELECT 1 FROM tombstones WHERE key = ?", (mention.key,)):
         return "seen"
     old = db.row(
@@ -211,8 +263,11 @@ def _identify(db: Db, mention: MaskedMention) -> None:
     )
 
 
-def _delete(db: Db, tombstone: Tombstone, now: datetime) -> bool:
-    """Return whether a stored mention is now deleted; its text is left in no table."""
+def _delete(db: Db, tombstone: Tombstone, now: datetime, *, cause: str) -> bool:
+    """Return whether a stored mention is now deleted; its text is left in no table.
+
+    What else shows it (queue, evidence, outbox, messages sent) waits in `redactions`.
+    """
     db.execute(
         "INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?)",
         (tombstone.key, tombstone.source, micros(tombstone.at)),
@@ -222,11 +277,16 @@ def _delete(db: Db, tombstone: Tombstone, now: datetime) -> bool:
     )
     if number is None:
         return False
+    tallies.count_deletion(db, tombstone.key, cause, now)
     db.execute(_EMPTY, (number,))
     db.execute("DELETE FROM mention_versions WHERE mention = ?", (number,))
     db.execute("DELETE FROM identities WHERE mention = ?", (number,))
     db.execute("DELETE FROM analyses WHERE mention = ?", (number,))  # its entities quote the text
-    db.execute("UPDATE observations SET author = NULL WHERE mention = ?", (number,))
+    db.execute(
+        "UPDATE observations SET author = NULL, followers = NULL, role = NULL WHERE mention = ?",
+        (number,),
+    )
+    db.execute("INSERT INTO redactions (mention, cause) VALUES (?, ?)", (tombstone.key, cause))
     observe(db, number, now)
     return True
 

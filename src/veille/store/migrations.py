@@ -260,7 +260,91 @@ _PEOPLE = (
         BEGIN SELECT raise(ABORT, 'the audit log only grows'); END""",
 )
 
+# 0002: an author's mentions are found by the keyed hash, to be erased or exported
+_AUTHORS = ("CREATE INDEX mentions_by_author ON mentions(author, source) WHERE author IS NOT NULL",)
+# counts by rule version: an edited rule starts from the stored observations, not from its old self
+_BASELINES = (
+    "DROP TABLE matches",
+    """CREATE TABLE listening (
+        version TEXT PRIMARY KEY,
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    # `hour` counts full hours since 1970 in UTC
+    """CREATE TABLE baselines (
+        version TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        hour INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (version, fingerprint, hour)
+    ) STRICT, WITHOUT ROWID""",
+)
+_ERASURE = (
+    # what was deleted and must still be taken back from the queue, the outbox and outside; a queue
+    """CREATE TABLE redactions (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        mention TEXT NOT NULL,
+        cause TEXT NOT NULL
+    ) STRICT""",
+    # which incident's messages to which receiver may show a mention: written before they are sent
+    """CREATE TABLE shown (
+        mention TEXT NOT NULL,
+        incident INTEGER NOT NULL,
+        receiver TEXT NOT NULL,
+        PRIMARY KEY (mention, incident, receiver)
+    ) STRICT, WITHOUT ROWID""",
+    """INSERT OR IGNORE INTO shown SELECT e.value, o.incident, o.receiver
+        FROM outbox o, json_each(o.facts, '$.evidence') e WHERE o.attempts > 0""",
+    # keyed hashes of authors who objected: what they write is not stored
+    """CREATE TABLE oppositions (
+        mark TEXT PRIMARY KEY,
+        at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "ALTER TABLE sources ADD COLUMN opposed INTEGER NOT NULL DEFAULT 0",
+    # what retention deleted on a day (UTC), until the day is over and in the audit log
+    """CREATE TABLE swept (
+        day TEXT NOT NULL,
+        what TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (day, what)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+# how long a notification waits, whatever its retries; what is put aside is counted at each scrape
+_OPERATIONS = (
+    "ALTER TABLE outbox ADD COLUMN planned_at INTEGER NOT NULL DEFAULT 0",
+    "UPDATE outbox SET planned_at = due_at",
+    "CREATE INDEX outbox_parked ON outbox(id) WHERE state = 'parked'",
+)
+
+# what the weekly summary counts, by quarter of an hour; it outlives mentions, alerts and log rows
+_REPORTS = (
+    """CREATE TABLE tallies (
+        at INTEGER NOT NULL,
+        what TEXT NOT NULL,
+        name TEXT NOT NULL,
+        label TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (at, what, name, label)
+    ) STRICT, WITHOUT ROWID""",
+    # as what a mention was counted, so that an edit is counted once
+    """CREATE TABLE counted (
+        mention INTEGER PRIMARY KEY REFERENCES mentions(id) ON DELETE CASCADE,
+        at INTEGER NOT NULL,
+        entries TEXT NOT NULL
+    ) STRICT""",
+)
+
+# a one-time password that nobody used expires
+_PASSWORDS = (
+    "ALTER TABLE users ADD COLUMN password_at INTEGER NOT NULL DEFAULT 0",
+    "UPDATE users SET password_at = created_at",
+)
+
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first_schema", (*_MENTIONS, *_ALERTS, *_PEOPLE)),
+    (
+        "0002_streams_spikes_erasure",
+        (*_AUTHORS, *_PASSWORDS, *_BASELINES, *_ERASURE, *_OPERATIONS, *_REPORTS),
+    ),
 )
 """Name and statements, in order. Never change one that was released: append another."""

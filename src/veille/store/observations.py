@@ -55,6 +55,15 @@ def recent(db: Db, *, since: datetime, up_to: int) -> list[Observation]:
     return [_observation(row) for row in rows]
 
 
+def first_since(db: Db, at: datetime) -> int:
+    """Return the number of the first observation received then or later, 1 past the last if none.
+
+    Times may be out of order: it is the smallest number, not that of the earliest.
+    """
+    found = db.value("SELECT min(seq) FROM observations WHERE received_at >= ?", (micros(at),))
+    return last_seq(db) + 1 if found is None else int(found)
+
+
 def last_seq(db: Db) -> int:
     """Return the number of the newest observation, 0 when there is none."""
     return int(db.value("SELECT coalesce(max(seq), 0) FROM observations"))

@@ -10,12 +10,13 @@ from enum import StrEnum
 import msgspec
 
 from veille.domain.notification import Facts, NotificationKind, OutboxRow, Ref
+from veille.store import tallies
 from veille.store.codec import clean, micros, moment, to_json
 from veille.store.engine import Db, Row
 
 ERROR_LENGTH = 500
 
-_FACTS = msgspec.json.Decoder(Facts)
+_FACTS = msgspec.json.Decoder(Facts | None)
 _REF = msgspec.json.Decoder(dict[str, str])
 
 # the first waiting row of each incident: one receiver hears of an incident in order
@@ -25,7 +26,9 @@ _HEADS = """FROM outbox o WHERE o.receiver = ?1 AND o.state = 'waiting' AND NOT 
 _NEXT = f"""SELECT o.* {_HEADS}
     AND (o.due_at <= ?2 OR o.attempts = 0 OR o.due_at > ?3)
     AND (o.lease_until <= ?2 OR o.lease_until > ?3)
-    ORDER BY o.due_at, o.id LIMIT 1"""
+    ORDER BY NOT EXISTS (SELECT 1 FROM outbox r WHERE r.receiver = o.receiver
+        AND r.incident = o.incident AND r.state = 'waiting' AND r.kind = 'redacted'),
+    o.due_at, o.id LIMIT 1"""  # noqa: S608 constants
 _NEXT_DUE = f"SELECT min(max(o.due_at, o.lease_until)) {_HEADS}"
 
 
@@ -61,8 +64,8 @@ class LogEntry:
 def add(db: Db, rows: Sequence[OutboxRow]) -> int:
     """Each notification waits once for each receiver and is in the log; return how many are new."""
     return db.many(
-        """INSERT OR IGNORE INTO outbox (key, receiver, incident, kind, facts, due_at)
-        VALUES (?, ?, ?, ?, ?, ?)""",
+        """INSERT OR IGNORE INTO outbox (key, receiver, incident, kind, facts, due_at, planned_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)""",
         [(r.key, r.receiver, r.incident, r.kind, to_json(r.facts), micros(r.due_at)) for r in rows],
     )
 
@@ -70,7 +73,8 @@ def add(db: Db, rows: Sequence[OutboxRow]) -> int:
 def claim(db: Db, receiver: str, *, now: datetime, lease: timedelta) -> OutboxRow | None:
     """Return the row this receiver should hear next, kept from others for `lease`.
 
-    It is the longest due of those with no earlier row of the same incident waiting. `attempts`
+    It is the longest due of those with no earlier row of the same incident waiting; an incident
+    whose messages show what was deleted since goes first. `attempts`
     counts the claims before this one: above 0 the message may have arrived already.
     """
     row = db.row(_NEXT, (receiver, micros(now), micros(now + FARTHEST)))
@@ -106,6 +110,7 @@ def sent(db: Db, row: OutboxRow, *, ref: Ref, now: datetime) -> None:
         WHERE id = ?""",
         (to_json(ref), micros(now), row.id),
     )
+    tallies.add(db, now, [("sent", row.receiver, row.kind)])
 
 
 def retry(db: Db, row: OutboxRow, *, due_at: datetime, error: str, now: datetime) -> None:
@@ -115,6 +120,8 @@ def retry(db: Db, row: OutboxRow, *, due_at: datetime, error: str, now: datetime
         WHERE id = ? AND state = 'waiting'""",
         (micros(due_at), clean(error)[:ERROR_LENGTH], micros(now), row.id),
     )
+    if not row.attempts:
+        tallies.add(db, now, [("failed", row.receiver, row.kind)])
 
 
 def park(db: Db, row: OutboxRow, *, error: str, now: datetime) -> None:
@@ -124,6 +131,7 @@ def park(db: Db, row: OutboxRow, *, error: str, now: datetime) -> None:
         WHERE id = ? AND state = 'waiting'""",
         (clean(error)[:ERROR_LENGTH], micros(now), row.id),
     )
+    tallies.add(db, now, [("parked", row.receiver, row.kind)])
 
 
 def ref(db: Db, receiver: str, incident: int) -> Ref | None:

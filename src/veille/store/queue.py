@@ -10,7 +10,7 @@ from veille.domain.alert import Flag, Severity
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import short_id
 from veille.domain.incident import Event, QueueItem, QueueState
-from veille.store import timeline
+from veille.store import tallies, timeline
 from veille.store.codec import json_list, micros, moment
 from veille.store.engine import Db, Row
 
@@ -55,6 +55,26 @@ def list_(db: Db, *, states: Collection[QueueState], limit: int) -> list[QueueIt
     return [_item(row) for row in rows]
 
 
+def open_of(db: Db, keys: Sequence[str]) -> list[QueueItem]:
+    """Return the open items of these mentions."""
+    rows = db.rows(
+        """SELECT * FROM queue WHERE mention IN (SELECT value FROM json_each(?))
+        AND state IN (SELECT value FROM json_each(?)) ORDER BY id""",
+        (json_list(keys), _OPEN),
+    )
+    return [_item(row) for row in rows]
+
+
+def count(db: Db, *, states: Collection[QueueState]) -> int:
+    """Return how many items are in these states."""
+    return int(
+        db.value(
+            "SELECT count(*) FROM queue WHERE state IN (SELECT value FROM json_each(?))",
+            (json_list(states),),
+        )
+    )
+
+
 def save(db: Db, item: QueueItem, *, expected_version: int) -> QueueItem:
     """The item stands as given if `expected_version` was current; return it with its new version.
 
@@ -83,6 +103,9 @@ def save(db: Db, item: QueueItem, *, expected_version: int) -> QueueItem:
 def _flag(db: Db, flagged: Flag) -> bool:
     found = _of(db, flagged.key)
     if found is None:
+        # a rule may have seen it just before it was deleted
+        if db.row("SELECT 1 FROM tombstones WHERE key = ?", (flagged.key,)):
+            return False
         _insert(db, flagged, "veille")
         return True
     if flagged.severity.rank <= found.severity.rank:
@@ -102,6 +125,7 @@ def _insert(db: Db, flagged: Flag, actor: str) -> QueueItem:
     item = _of(db, flagged.key)
     if item is None:
         raise ConflictError(f"mention {flagged.key} left the queue while it was put there")
+    tallies.add(db, flagged.at, [("flagged", flagged.rule, flagged.severity)])
     _tell(db, item, actor)
     return item
 

@@ -28,6 +28,7 @@ class SourceHealth:
     unmatched: int
     rejected: int
     unknown_fields: int
+    opposed: int
     failures: int
     error: str | None
     error_at: datetime | None
@@ -81,11 +82,6 @@ def add_receipt(db: Db, receipt: Receipt) -> None:
         raise ConflictError(f"source {source}: this webhook-id came with another body")
 
 
-def drop_receipts(db: Db, *, before: datetime) -> int:
-    """No receipt older than that is left; return how many were dropped."""
-    return db.execute("DELETE FROM receipts WHERE at < ?", (micros(before),)).rowcount
-
-
 def note_read(
     db: Db,
     source: str,
@@ -95,19 +91,21 @@ def note_read(
     unmatched: int,
     rejected: int,
     unknown_fields: int,
+    opposed: int = 0,
 ) -> None:
     """A good read is counted, and the source has no error any more."""
     db.execute(
         """INSERT INTO sources
-            (source, read_at, accepted_at, accepted, unmatched, rejected, unknown_fields)
-        VALUES (?1, ?2, CASE WHEN ?3 THEN ?2 END, ?3, ?4, ?5, ?6)
+            (source, read_at, accepted_at, accepted, unmatched, rejected, unknown_fields, opposed)
+        VALUES (?1, ?2, CASE WHEN ?3 THEN ?2 END, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT (source) DO UPDATE SET read_at = excluded.read_at,
             accepted_at = coalesce(excluded.accepted_at, accepted_at),
             accepted = accepted + excluded.accepted, unmatched = unmatched + excluded.unmatched,
             rejected = rejected + excluded.rejected,
             unknown_fields = unknown_fields + excluded.unknown_fields,
+            opposed = opposed + excluded.opposed,
             failures = 0, error = NULL, error_at = NULL, next_try_at = NULL""",
-        (source, micros(at), accepted, unmatched, rejected, unknown_fields),
+        (source, micros(at), accepted, unmatched, rejected, unknown_fields, opposed),
     )
 
 
@@ -135,6 +133,7 @@ def health(db: Db) -> list[SourceHealth]:
             unmatched=row["unmatched"],
             rejected=row["rejected"],
             unknown_fields=row["unknown_fields"],
+            opposed=row["opposed"],
             failures=row["failures"],
             error=row["error"],
             error_at=moment(row["error_at"]),

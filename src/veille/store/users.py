@@ -27,13 +27,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Somebody who may log in unless `disabled_at` is set; `must_change` their password first."""
+    """Somebody who may log in unless `disabled_at` is set; `must_change` their password first.
+
+    `password_at` is when the password was set.
+    """
 
     name: str
     password_hash: str = field(repr=False)
     role: Role
     must_change: bool
     created_at: datetime
+    password_at: datetime
     disabled_at: datetime | None = None
 
 
@@ -60,9 +64,9 @@ def add(db: Db, *, name: str, password_hash: str, role: Role, now: datetime) -> 
     if get(db, name) is not None:
         raise InputError(f'user "{name}" exists: choose another name')
     db.execute(
-        """INSERT INTO users (folded, name, password_hash, role, must_change, created_at)
-        VALUES (?, ?, ?, ?, 1, ?)""",
-        (_fold(name), name, password_hash, role, micros(now)),
+        """INSERT INTO users (folded, name, password_hash, role, must_change, created_at,
+        password_at) VALUES (?, ?, ?, ?, 1, ?, ?)""",
+        (_fold(name), name, password_hash, role, micros(now), micros(now)),
     )
     return _known(db, name)
 
@@ -78,12 +82,14 @@ def list_(db: Db) -> list[User]:
     return [_user(row) for row in db.rows("SELECT * FROM users ORDER BY folded")]
 
 
-def set_password(db: Db, name: str, *, password_hash: str, must_change: bool) -> None:
+def set_password(
+    db: Db, name: str, *, password_hash: str, must_change: bool, now: datetime
+) -> None:
     """The user has this password and no session; InputError when there is none of this name."""
     _known(db, name)
     db.execute(
-        "UPDATE users SET password_hash = ?, must_change = ? WHERE folded = ?",
-        (password_hash, must_change, _fold(name)),
+        "UPDATE users SET password_hash = ?, must_change = ?, password_at = ? WHERE folded = ?",
+        (password_hash, must_change, micros(now), _fold(name)),
     )
     end_sessions(db, name)
 
@@ -217,6 +223,7 @@ def _user(row: Row) -> User:
         role=Role(row["role"]),
         must_change=bool(row["must_change"]),
         created_at=moment(row["created_at"]),
+        password_at=moment(row["password_at"]),
         disabled_at=moment(row["disabled_at"]),
     )
 

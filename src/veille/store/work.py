@@ -13,6 +13,7 @@ from veille.domain.errors import InputError
 from veille.store.codec import clean, json_list, micros, moment, to_json
 from veille.store.engine import Db
 from veille.store.mentions import observe
+from veille.store.tallies import count_mention
 
 FIRST_DELAY = timedelta(seconds=10)
 LONGEST_DELAY = timedelta(minutes=10)
@@ -170,6 +171,7 @@ def _save(db: Db, item: Work, analysis: Analysis, now: datetime) -> bool:
     received_at = moment(row["received_at"])
     # what waited long (a kill, a backlog) counts from now: its window may have passed unseen
     observe(db, row["id"], received_at if now - received_at <= PROMPT else now)
+    count_mention(db, row["id"], analysis)
     return True
 
 

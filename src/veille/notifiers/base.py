@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from veille.domain.clock import utc_now
 from veille.domain.errors import SourceError, VeilleError
-from veille.domain.notification import Notification, Ref
+from veille.domain.notification import Document, Notification, Ref
 from veille.notifiers.message import Voice
 from veille.notifiers.pace import Pace
 
@@ -22,6 +22,14 @@ class Notifier(Protocol):
 
         `ref` is what an earlier send of the same incident returned. Raises DeliveryError.
         """
+        ...
+
+    async def publish(self, document: Document) -> None:
+        """Return once the channel took the document. Raises DeliveryError."""
+        ...
+
+    async def verify(self) -> str:
+        """Return what answered, in words, having sent nothing. Raises DeliveryError."""
         ...
 
 
@@ -59,3 +67,11 @@ class Tools:
 def may_retry(error: VeilleError) -> bool:
     """Return whether a refusal of net may pass: a name that did not resolve may."""
     return isinstance(error, SourceError) and error.may_retry
+
+
+def never_connected(error: Exception) -> bool:
+    """Return whether nothing was sent: a connection refused, unknown host, bad certificate.
+
+    aiohttp's connection errors, and only they, carry the operating system's as `os_error`.
+    """
+    return isinstance(getattr(error, "os_error", None), OSError)

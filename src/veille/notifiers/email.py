@@ -11,9 +11,9 @@ import aiosmtplib
 import structlog
 
 from veille.domain.errors import ConfigError, DeliveryError, VeilleError
-from veille.domain.notification import Notification, NotificationKind, Ref
+from veille.domain.notification import Document, Notification, NotificationKind, Ref
 from veille.notifiers.base import Tools, may_retry
-from veille.notifiers.email_body import write
+from veille.notifiers.email_body import write, write_document
 from veille.notifiers.message import compose
 from veille.notifiers.settings import EmailReceiver
 
@@ -38,16 +38,36 @@ class EmailNotifier:
         Refused by some addresses and taken for others is delivered: `note` in the result says it.
         """
         settings, tools = self._settings, self._tools
+        if notification.kind is NotificationKind.REDACTED:
+            return ref or {}  # what was mailed cannot be taken back
         if notification.kind is NotificationKind.REFRESHED and ref is not None:
-            return ref  # a mail cannot be edited, and a number that grew is worth no other
+            return ref  # a mail cannot be edited, and what changed is worth no other
         message = compose(notification, voice=tools.voice, quotes=settings.quotes)
         first = (ref or {}).get("message_id")
         mail = write(notification, message, settings=settings, first=first, now=tools.now())
-        password = self._password()
-        await self._check_host()
-        refused = await self._hand_over(mail.as_bytes(), password)
+        refused = await self._hand_over(mail.as_bytes())
         kept = {"message_id": first or str(mail["Message-ID"])}
         return kept | self._note(refused)
+
+    async def publish(self, document: Document) -> None:
+        """Return once the relay took the document as a mail of its own."""
+        mail = write_document(
+            document,
+            settings=self._settings,
+            language=self._tools.voice.words.language,
+            now=self._tools.now(),
+        )
+        self._note(await self._hand_over(mail.as_bytes()))
+
+    async def verify(self) -> str:
+        """Return that the relay answered, over TLS and logged in as configured; no mail is sent."""
+        client = await self._new_client()
+        try:
+            await self._connect(client)
+            await _say_goodbye(client)
+        finally:
+            client.close()
+        return self._say("verified")
 
     def _password(self) -> str | None:
         if self._settings.password is None:
@@ -69,10 +89,21 @@ class EmailNotifier:
         except OSError as error:  # TimeoutError is one
             raise DeliveryError(self._say("unreachable")) from error
 
-    async def _hand_over(self, mail: bytes, password: str | None) -> Mapping[str, int]:
+    async def _hand_over(self, mail: bytes) -> Mapping[str, int]:
         """Return the codes of the refused addresses, once the relay took the mail for the rest."""
-        settings = self._settings
-        client = aiosmtplib.SMTP(
+        client = await self._new_client()
+        try:
+            await self._connect(client)
+            refused = await self._submit(client, mail)
+            await _say_goodbye(client)
+        finally:
+            client.close()
+        return refused
+
+    async def _new_client(self) -> aiosmtplib.SMTP:
+        settings, password = self._settings, self._password()
+        await self._check_host()
+        return aiosmtplib.SMTP(
             hostname=settings.host,
             port=settings.port,
             timeout=settings.timeout_s,
@@ -83,13 +114,6 @@ class EmailNotifier:
             username=settings.user,
             password=password,
         )
-        try:
-            await self._connect(client)
-            refused = await self._submit(client, mail)
-            await _say_goodbye(client)
-        finally:
-            client.close()
-        return refused
 
     async def _connect(self, client: aiosmtplib.SMTP) -> None:
         try:

@@ -12,9 +12,10 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from veille.domain.notification import Notification, NotificationKind
+from veille.domain.notification import Document, Notification, NotificationKind
 from veille.notifiers.message import Message
 from veille.notifiers.settings import EmailReceiver
+from veille.wording.format import visible
 
 _KEY = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", re.ASCII)
 _KEY_MAX = 60
@@ -42,28 +43,51 @@ def write(
 
     `first` is the Message-ID of the incident's first mail, None when this is the first.
     """
-    mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = message.subject
-    mail["From"] = Address(
-        display_name=f"veille · {message.institution}", addr_spec=settings.sender
-    )
-    mail["To"] = [Address(addr_spec=address) for address in settings.to]
-    mail["Date"] = now
+    mail = _envelope(message.subject, f"veille · {message.institution}", settings, now)
     mail["Message-ID"] = message_id(notification, settings)
     if first is not None and _MESSAGE_ID.fullmatch(first):
         mail["In-Reply-To"] = first
         mail["References"] = first
+    is_news_first = notification.kind in _NEWS_FIRST
+    _fill(
+        mail,
+        text(message, is_news_first=is_news_first),
+        html(message, is_news_first=is_news_first),
+        message.language,
+    )
+    return mail
+
+
+def write_document(
+    document: Document, *, settings: EmailReceiver, language: str, now: datetime
+) -> EmailMessage:
+    """Return the mail of a document, its subject on one line; one Message-ID for every try."""
+    subject = visible(" ".join(document.subject.split()))
+    mail = _envelope(subject, "veille", settings, now)
+    name = document.key if _is_plain(document.key) else "document"
+    digest = _digest(f"{document.key}\0{settings.id}")
+    mail["Message-ID"] = f"<{name}.{digest}@{settings.sender.rpartition('@')[2]}>"
+    _fill(mail, document.text, document.html, language)
+    return mail
+
+
+def _envelope(subject: str, name: str, settings: EmailReceiver, now: datetime) -> EmailMessage:
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = subject
+    mail["From"] = Address(display_name=name, addr_spec=settings.sender)
+    mail["To"] = [Address(addr_spec=address) for address in settings.to]
+    mail["Date"] = now
+    return mail
+
+
+def _fill(mail: EmailMessage, plain: str, rich: str, language: str) -> None:
     # RFC 3834: no out-of-office answers; the second is what Exchange listens to
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    is_news_first = notification.kind in _NEWS_FIRST
-    mail.set_content(text(message, is_news_first=is_news_first), cte="quoted-printable")
-    mail.add_alternative(
-        html(message, is_news_first=is_news_first), subtype="html", cte="quoted-printable"
-    )
-    mail["Content-Language"] = message.language
+    mail.set_content(plain, cte="quoted-printable")
+    mail.add_alternative(rich, subtype="html", cte="quoted-printable")
+    mail["Content-Language"] = language
     mail.set_boundary(f"=_{_digest(str(mail['Message-ID']))}")
-    return mail
 
 
 def message_id(notification: Notification, settings: EmailReceiver) -> str:
@@ -74,8 +98,7 @@ def message_id(notification: Notification, settings: EmailReceiver) -> str:
     """
     key, facts = notification.key, notification.facts
     digest = _digest(f"{key}\0{facts.opened_at.timestamp()}\0{settings.id}")
-    is_plain = len(key) <= _KEY_MAX and _KEY.fullmatch(key) is not None
-    name = key if is_plain else f"I{facts.incident}-{notification.kind}"
+    name = key if _is_plain(key) else f"I{facts.incident}-{notification.kind}"
     return f"<{name}.{digest}@{settings.sender.rpartition('@')[2]}>"
 
 
@@ -91,6 +114,10 @@ def text(message: Message, *, is_news_first: bool) -> str:
 def html(message: Message, *, is_news_first: bool) -> str:
     """Return the HTML part: no remote content, no script, every text escaped."""
     return _template().render(message=message, is_news_first=is_news_first)
+
+
+def _is_plain(key: str) -> bool:
+    return len(key) <= _KEY_MAX and _KEY.fullmatch(key) is not None
 
 
 @cache

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
 from veille.wording.catalogue import Catalogue
-from veille.wording.format import clock, duration, excerpt, moment, number, visible
+from veille.wording.format import clock, duration, excerpt, measure, moment, number, visible
 
 _QUOTES_MAX = 3  # docs: interface, Slack
 _QUOTE_MAX = 280  # two or three lines of a phone
@@ -84,9 +84,18 @@ def compose(notification: Notification, *, voice: Voice, quotes: bool) -> Messag
         link=link,
         link_text=words("notify.link_text", link=link) if link else "",
         language=words.language,
-        quotes=_quotes(notification.quotes) if quotes else (),
+        quotes=_quoted(notification, words) if quotes else (),
         lines=_lines(notification if quotes else replace(notification, places=()), voice),
     )
+
+
+def _quoted(notification: Notification, words: Catalogue) -> tuple[Quote, ...]:
+    """Return what is quoted; where all of it was deleted since, that it was."""
+    found, facts = _quotes(notification.quotes), notification.facts
+    has_deleted = bool(facts.evidence) or notification.kind is NotificationKind.REDACTED
+    if found or not has_deleted:
+        return found
+    return (Quote(text=words("notify.redacted"), source="", at=facts.at),)
 
 
 def _headline(facts: Facts, institution: str, words: Catalogue) -> str:
@@ -105,7 +114,9 @@ def _counts(facts: Facts, voice: Voice) -> str:
         # the rule's window, not the time since opening: it is what value and usual are counted over
         parts.append(words("notify.within", window=duration(words, facts.window)))
     if facts.usual is not None:
-        parts.append(words("notify.usual", usual=_usual(facts.usual, words)))
+        parts.append(words("notify.usual", usual=measure(words, facts.usual, decimals=1)))
+    if facts.baseline is not None and facts.baseline.is_cold:
+        parts.append(words("notify.cold"))
     since = words("notify.since", clock=_clock(facts.opened_at, facts.at, voice))
     return " · ".join([" ".join(parts), since, *_certainty(facts.certainty, words)])
 
@@ -168,7 +179,10 @@ def _why(facts: Facts, words: Catalogue) -> str:
     counted = [_count("messages", facts.value, words)]
     if facts.window is not None:
         counted.append(words("notify.within", window=duration(words, facts.window)))
-    parts = [" ".join(counted), words("notify.threshold", threshold=number(words, facts.threshold))]
+    is_fixed = facts.baseline is not None and facts.baseline.expected is None
+    threshold = measure(words, facts.threshold, decimals=2)
+    key = "fixed_threshold" if is_fixed else "threshold"
+    parts = [" ".join(counted), words(f"notify.{key}", threshold=threshold)]
     if facts.author_count:
         parts.append(_count("authors", facts.author_count, words))
     return words("notify.why", rule=_line(facts.rule, _NAME_MAX), parts=", ".join(parts))
@@ -194,11 +208,6 @@ def _link(link: str) -> str:
         return ""
     is_web = parts.scheme in {"http", "https"} and bool(parts.netloc)
     return link if is_web and len(link) <= _LINK_MAX and link.isprintable() else ""
-
-
-def _usual(mean: float, words: Catalogue) -> str:
-    rounded = round(mean, 1)
-    return number(words, rounded, decimals=0 if rounded.is_integer() else 1)
 
 
 def _clock(at: datetime, today: datetime, voice: Voice) -> str:

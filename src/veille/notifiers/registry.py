@@ -6,8 +6,16 @@ from typing import assert_never
 
 from veille.notifiers.base import Notifier, Tools
 from veille.notifiers.email import EmailNotifier
-from veille.notifiers.settings import EmailReceiver, ReceiverSettings, SlackReceiver
+from veille.notifiers.mqtt import MqttNotifier
+from veille.notifiers.settings import (
+    EmailReceiver,
+    MqttReceiver,
+    ReceiverSettings,
+    SlackReceiver,
+    WebhookReceiver,
+)
 from veille.notifiers.slack import SlackNotifier
+from veille.notifiers.webhook import WebhookNotifier
 
 
 def build(settings: ReceiverSettings, *, tools: Tools) -> Notifier:
@@ -17,5 +25,9 @@ def build(settings: ReceiverSettings, *, tools: Tools) -> Notifier:
             return SlackNotifier(settings, tools=tools)
         case EmailReceiver():
             return EmailNotifier(settings, tools=tools)
+        case WebhookReceiver():
+            return WebhookNotifier(settings, tools=tools)
+        case MqttReceiver():
+            return MqttNotifier(settings, tools=tools)
         case _:
             assert_never(settings)

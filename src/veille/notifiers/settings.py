@@ -21,6 +21,8 @@ _ADDRESS = re.compile(
 _ADDRESS_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+", re.ASCII)
 _CHANNEL = re.compile(r"#?[\w-]{1,80}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){0,9}", re.ASCII)
+_NODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _TIMEOUT_MAX_S = 120
 
 
@@ -105,7 +107,89 @@ class EmailReceiver(
         return _timeout_s(self.timeout)
 
 
-ReceiverSettings = SlackReceiver | EmailReceiver
+class WebhookReceiver(
+    msgspec.Struct,
+    tag="webhook",
+    tag_field="kind",
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """An address that takes signed JSON. `secret` is the name of a secret: `whsec_` and base64.
+
+    `quotes = false` keeps the texts of mentions out of it. `timeout` is for one request.
+    """
+
+    id: str
+    url: str
+    secret: str
+    allow_private: bool = False
+    quotes: bool = True
+    timeout: str = "10s"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError (msgspec adds where) on a value that could never work."""
+        if not _is_web(self.url):
+            raise ValueError("url is no web address: write https://…")  # it may hold a secret
+        _timeout_s(self.timeout)
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest wait for one answer, in seconds."""
+        return _timeout_s(self.timeout)
+
+
+class MqttReceiver(
+    msgspec.Struct,
+    tag="mqtt",
+    tag_field="kind",
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """An MQTT 5 broker; topics start with `mqtt_topic`. `password` is the name of a secret.
+
+    `node` is the name of this installation on the bus. `quotes = false` (the default: what is on a
+    bus outlives a deletion) keeps the texts of mentions out of it. `timeout` is for one step.
+    """
+
+    id: str
+    host: str
+    mqtt_topic: str
+    node: str = "veille"
+    port: int | None = None
+    tls: bool = False
+    user: str | None = None
+    password: str | None = None
+    allow_private: bool = False
+    quotes: bool = False
+    timeout: str = "10s"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError (msgspec adds where) on a value that could never work."""
+        if _TOPIC.fullmatch(self.mqtt_topic) is None:
+            raise ValueError(
+                f'mqtt_topic "{self.mqtt_topic}" is no topic to publish under: write '
+                "veille/v1/saint-aubin, with a-z, 0-9, - _ . and /"
+            )
+        if _NODE.fullmatch(self.node) is None:
+            raise ValueError(f'node "{self.node}" is no name: write a-z, 0-9, - and _')
+        port = 1 if self.port is None else self.port
+        if _HOST.fullmatch(self.host) is None or not 1 <= port <= 65535:  # noqa: PLR2004 TCP
+            raise ValueError(f"{self.host!r}:{self.port} is no server: write a host and a port")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together: write both or neither")
+        if self.password is not None and not (self.tls or self.allow_private):
+            raise ValueError("without TLS anybody could read the password: write tls = true")
+        _timeout_s(self.timeout)
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest wait to connect, then for one confirmation, in seconds."""
+        return _timeout_s(self.timeout)
+
+
+ReceiverSettings = SlackReceiver | EmailReceiver | WebhookReceiver | MqttReceiver
 
 
 def _is_web(url: str) -> bool:

@@ -12,13 +12,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from veille.domain.errors import ConfigError, DeliveryError, VeilleError
-from veille.domain.notification import Notification, NotificationKind, Ref
+from veille.domain.notification import Document, Notification, NotificationKind, Ref
 from veille.net.client import TRANSPORT_ERRORS
 from veille.net.retry import retry_after_s
-from veille.notifiers.base import Tools, may_retry
+from veille.notifiers.base import Tools, may_retry, never_connected
 from veille.notifiers.message import Message, compose
 from veille.notifiers.settings import SlackReceiver
-from veille.notifiers.slack_blocks import card, fallback, metadata, thread_line
+from veille.notifiers.slack_blocks import card, fallback, metadata, page, thread_line
 
 # What only a person can put right, and the sentence that says how (chat.postMessage, Errors).
 _REMEDIES = {
@@ -65,7 +65,9 @@ _GONE = frozenset(
         "thread_not_found",
     }
 )
+_QUIET = (NotificationKind.REFRESHED, NotificationKind.REDACTED)
 _TOO_MANY = 429
+_NAME_MAX = 80
 _WAIT_S = 30.0  # when Slack limits without saying how long
 
 # The SDK logs whole requests at DEBUG, mention texts included: its logger stops above that.
@@ -90,20 +92,49 @@ class SlackNotifier:
         """Return channel and ts of the incident's first message, now in its newest state.
 
         Without `ref` the first message is posted. With it, that message is edited and the news
-        posted in its thread, unless only numbers grew; a first message that is gone is posted anew.
+        posted in its thread, unless only numbers grew or a quote was deleted; a first message that
+        is gone is posted anew, except to take back a quote.
         """
         message = compose(notification, voice=self._tools.voice, quotes=self._settings.quotes)
         client = self._client()
         if ref is None or not {"channel", "ts"} <= ref.keys():
+            if notification.kind is NotificationKind.REDACTED:
+                return {}
             return await self._open(client, notification, message)
         try:
             # edit before the thread: an edit may be repeated, a post may not
             await self._update(client, notification, message, ref)
-            if notification.kind is not NotificationKind.REFRESHED:
+            if notification.kind not in _QUIET:
                 await self._reply(client, notification, message, ref)
         except _GoneError:
+            if notification.kind is NotificationKind.REDACTED:
+                return ref
             return await self._open(client, notification, message)
         return {"channel": ref["channel"], "ts": ref["ts"]}
+
+    async def publish(self, document: Document) -> None:
+        """Return once the document is in the channel, its text cut to what one message holds."""
+        client = self._client()
+        await self._turn()
+        await self._call(
+            lambda: client.chat_postMessage(
+                channel=self._settings.channel,
+                text=fallback(document.subject),
+                blocks=page(document),
+                metadata={"event_type": "veille", "event_payload": {"key": document.key}},
+                mrkdwn=False,
+                link_names=False,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        )
+
+    async def verify(self) -> str:
+        """Return the workspace and the bot the token belongs to, having posted nothing."""
+        client = self._client()
+        answer = await self._call(client.auth_test, is_repeatable=True)
+        team, bot = answer.get("team"), answer.get("user")
+        return self._say("verified", team=str(team)[:_NAME_MAX], bot=str(bot)[:_NAME_MAX])
 
     def _client(self) -> AsyncWebClient:
         settings = self._settings
@@ -242,14 +273,6 @@ class SlackNotifier:
 
 class _GoneError(VeilleError):
     """The incident's first message can no longer be edited or answered."""
-
-
-def never_connected(error: Exception) -> bool:
-    """Return whether nothing was sent: a connection refused, unknown host, bad certificate.
-
-    aiohttp's connection errors, and only they, carry the operating system's as `os_error`.
-    """
-    return isinstance(getattr(error, "os_error", None), OSError)
 
 
 def _answer(error: SlackApiError) -> tuple[int, str, str | None]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from veille.domain.notification import Notification
+from veille.domain.notification import Document, Notification
 from veille.notifiers.message import Message
 
 Json = dict[str, object]
 
 _HEADER_MAX = 150  # Block Kit reference: header block, text
 _TEXT_MAX = 3_000  # the same: section block, text; kept for rich text, which states none
+_PAGE_MAX = 12_000  # the blocks of one message hold some 13,000 characters (msg_blocks_too_long)
 _FALLBACK_MAX = 3_000  # chat.postMessage truncates text over 40,000; a phone shows far less
 
 
@@ -34,6 +35,16 @@ def card(message: Message) -> list[Json]:
 def thread_line(message: Message) -> list[Json]:
     """Return the block of a line in the thread: what changed."""
     return [{"type": "rich_text", "elements": [_section(_text(message.news))]}]
+
+
+def page(document: Document) -> list[Json]:
+    """Return the blocks of a document: its subject, and as much of its text as Slack takes."""
+    text = document.text.strip()
+    if len(text) > _PAGE_MAX:
+        text = f"{text[: _PAGE_MAX - 1]}…"
+    pieces = [text[at : at + _TEXT_MAX] for at in range(0, len(text), _TEXT_MAX)]
+    sections = [_section(_text(f"{document.subject}\n\n", bold=True), *map(_text, pieces))]
+    return [{"type": "rich_text", "elements": sections}]
 
 
 def fallback(*lines: str) -> str:

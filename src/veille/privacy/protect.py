@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from veille.domain.errors import MentionError
 from veille.domain.ids import content_hash
 from veille.domain.mention import Author, Media, Mention
 from veille.domain.record import Identity, MaskedMention, Tombstone
-from veille.domain.text import printable
+from veille.domain.text import fold, printable
 from veille.privacy.mask import Masked, mask
 from veille.privacy.pseudonym import Pseudonyms
 from veille.privacy.seal import seal
+
+ANY_SOURCE = "*"
+"""Stands for every source in an opposition: no source can have this id."""
 
 
 class Protector:
@@ -76,11 +79,33 @@ class Protector:
             edited_at=mention.edited_at,
             masked=masked.kinds,
             sealed=self._seal(original, key) if masked.kinds else None,
+            marks=self._marks(mention),
         )
 
     def tombstone(self, source: str, native_id: str, at: datetime) -> Tombstone:
         """Return the record that the source deleted a mention."""
         return Tombstone(key=self._pseudonyms.mention_key(source, native_id), source=source, at=at)
+
+    def author(self, source: str, author_id: str) -> str | None:
+        """Return the keyed hash that stands for an author, None when authors are dropped."""
+        return self._pseudonyms.author(source, author_id)
+
+    def opposition(self, source: str, handle: str) -> tuple[str, ...]:
+        """Return the marks under which one who is shown there as `handle` objects.
+
+        `source` may be ANY_SOURCE. Empty when authors are dropped.
+        """
+        return self._hashed(source, _handles(Author(id=handle, name=handle)))
+
+    def _marks(self, mention: Mention) -> tuple[str, ...]:
+        if mention.author is None:
+            return ()
+        names = _handles(mention.author)
+        return self._hashed(mention.source, names) + self._hashed(ANY_SOURCE, names)
+
+    def _hashed(self, source: str, names: Iterable[str]) -> tuple[str, ...]:
+        found = (self._pseudonyms.author(source, f"opposed {name}") for name in names)
+        return tuple(mark for mark in found if mark is not None)
 
     def _mask(self, text: str) -> Masked:
         return mask(text, keep=self._keep)
@@ -115,6 +140,19 @@ class Protector:
         if author is None or self._pseudonyms.author(mention.source, author.id) is None:
             return None
         return author
+
+
+def _handles(author: Author) -> tuple[str, ...]:
+    """How an author may be called: by id, and by a name that is a handle; names repeat, @x not."""
+    names = [author.id]
+    if author.name and author.name.strip().startswith("@"):
+        names.append(author.name)
+    return tuple(dict.fromkeys(handle(name) for name in names))
+
+
+def handle(name: str) -> str:
+    """Return how handles and author ids are compared: folded, without the @ before them."""
+    return fold(printable(name)).strip().removeprefix("@")
 
 
 def clean(text: str) -> str:

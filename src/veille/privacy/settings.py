@@ -35,13 +35,18 @@ class PrivacySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     `key` names a secret; `keep` lists the institution's own phones and e-mails, left in clear;
     `originals` is how long the unmasked text of an urgent mention stays sealed (0h: until the next
-    sweep).
+    sweep). `legal_basis` and `purposes` stand in what a person is given who asks what is held.
     """
 
     key: str = "PSEUDONYM_KEY"
     retention: Retention = msgspec.field(default_factory=Retention)
     keep: list[str] = []
     originals: str = "72h"
+    legal_basis: str = "mission d'intérêt public (RGPD, art. 6, 1, e)"
+    purposes: tuple[str, ...] = (
+        "repérer les urgences et les crises dont parlent les habitants",
+        "répondre aux questions et aux plaintes adressées à l'institution",
+    )
 
     def __post_init__(self) -> None:
         _duration("privacy.originals", self.originals)

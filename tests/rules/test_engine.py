@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from veille.domain.analysis import Analysis, Sentiment, SentimentLabel, Urgency, UrgencyLabel
 from veille.domain.mention import MentionKind
 from veille.domain.record import Observation
-from veille.rules import engine as engine_module
+from veille.rules import window as window_module
 from veille.rules.engine import Engine
 from veille.rules.parse import parse_rules
 
@@ -152,8 +152,8 @@ def test_time_does_not_go_back(engine_of, observed, at):
 
 
 def test_memory_is_bounded_and_the_newest_stay(engine_of, observed, at, monkeypatch):
-    monkeypatch.setattr(engine_module, "ENTRY_LIMIT", 50)
-    monkeypatch.setattr(engine_module, "EVIDENCE_LIMIT", 5)
+    monkeypatch.setattr(window_module, "ENTRY_LIMIT", 50)
+    monkeypatch.setattr(window_module, "EVIDENCE_LIMIT", 5)
     engine = engine_of(counting())
     for seq in range(200):
         engine.observe(observed(seq, seq / 10))

@@ -69,6 +69,10 @@ def test_the_shipped_rules_pass_and_each_has_a_firing_and_a_silent_test():
         ("mood", '"<= -0.5"', '"<= -0.4"'),
         ("staff", "sentiment.label: positive", "sentiment.label: neutral"),
         ("staff", "window: 1h", "window: 2h"),
+        ("volume", "min_count: 25", "min_count: 26"),
+        ("volume", "min_authors: 12", "min_authors: 13"),
+        ("volume", "surprise: 9", "surprise: 1"),
+        ("volume", "surprise: 9", "surprise: 90"),
     ],
 )
 def test_a_changed_shipped_threshold_fails_its_tests(file: str, old: str, new: str):

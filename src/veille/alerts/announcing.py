@@ -76,6 +76,7 @@ def _facts(
         labels={**labels, **incident.labels},
         annotations={} if top is None else top.annotations,
         evidence=_evidence(alerts, top),
+        baseline=None if top is None else top.baseline,
         assignee=incident.assignee,
         actor=actor,
     )

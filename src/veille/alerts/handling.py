@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Generic, TypeVar
 
 from veille.domain.errors import ConflictError, InputError
@@ -27,19 +27,21 @@ class Handled(Generic[Subject]):
     announce: NotificationKind | None = None
 
 
-def acknowledge(incident: Incident, *, actor: str, now: datetime) -> Handled[Incident]:
+def acknowledge(
+    incident: Incident, *, actor: str, now: datetime, zone: tzinfo = UTC
+) -> Handled[Incident]:
     """Return the incident acknowledged by `actor`, theirs unless it has an assignee.
 
-    It is not repeated any more. ConflictError when it is resolved (an acknowledgement does not
-    reopen it) or somebody else acknowledged it first.
+    It is not repeated any more. ConflictError, with its time in `zone`, when it is resolved (an
+    acknowledgement does not reopen it) or somebody else acknowledged it first.
     """
-    _check_not_resolved(incident)
+    _check_not_resolved(incident, zone)
     if incident.state is IncidentState.ACKNOWLEDGED:
         if incident.acknowledged_by == actor:
             return Handled(subject=incident)
         raise ConflictError(
             f"{_name(incident)} was acknowledged by {incident.acknowledged_by} at "
-            f"{_when(incident.acknowledged_at)}: assign it to take it over"
+            f"{_when(incident.acknowledged_at, zone)}: assign it to take it over"
         )
     taken = replace(
         incident,
@@ -55,12 +57,14 @@ def acknowledge(incident: Incident, *, actor: str, now: datetime) -> Handled[Inc
     return _handled_incident(taken, "acknowledged", NotificationKind.ACKNOWLEDGED, actor)
 
 
-def assign(incident: Incident, *, to: str, actor: str, now: datetime) -> Handled[Incident]:
+def assign(
+    incident: Incident, *, to: str, actor: str, now: datetime, zone: tzinfo = UTC
+) -> Handled[Incident]:
     """Return the incident with `to` as assignee; it stays open until somebody acknowledges it.
 
     ConflictError when it is resolved, InputError for a name that is empty or too long.
     """
-    _check_not_resolved(incident)
+    _check_not_resolved(incident, zone)
     _check_name(to)
     if incident.assignee == to:
         return Handled(subject=incident)
@@ -74,14 +78,16 @@ def assign(incident: Incident, *, to: str, actor: str, now: datetime) -> Handled
     return _handled_incident(given, "assigned", NotificationKind.ASSIGNED, actor)
 
 
-def resolve(incident: Incident, *, actor: str, now: datetime) -> Handled[Incident]:
+def resolve(
+    incident: Incident, *, actor: str, now: datetime, zone: tzinfo = UTC
+) -> Handled[Incident]:
     """Return the incident resolved by `actor`; alerts of it that still fire do not reopen it.
 
     ConflictError when somebody else, or veille, resolved it first.
     """
     if incident.state is IncidentState.RESOLVED and incident.resolved_by == actor:
         return Handled(subject=incident)
-    _check_not_resolved(incident)
+    _check_not_resolved(incident, zone)
     closed = replace(
         incident,
         state=IncidentState.RESOLVED,
@@ -162,11 +168,12 @@ def _handled_item(
     return Handled(subject=after, event=event)
 
 
-def _check_not_resolved(incident: Incident) -> None:
+def _check_not_resolved(incident: Incident, zone: tzinfo) -> None:
     if incident.state is IncidentState.RESOLVED:
         raise ConflictError(
             f"{_name(incident)} was resolved by {incident.resolved_by} at "
-            f"{_when(incident.resolved_at)}: it is not reopened; a new alert opens a new incident"
+            f"{_when(incident.resolved_at, zone)}: it is not reopened; "
+            "a new alert opens a new incident"
         )
 
 
@@ -179,5 +186,5 @@ def _name(subject: Incident | QueueItem) -> str:
     return short_id("I" if isinstance(subject, Incident) else "Q", subject.id)
 
 
-def _when(at: datetime | None) -> str:
-    return "an unknown time" if at is None else at.isoformat(timespec="minutes")
+def _when(at: datetime | None, zone: tzinfo) -> str:
+    return "an unknown time" if at is None else at.astimezone(zone).isoformat(timespec="minutes")

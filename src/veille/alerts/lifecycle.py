@@ -111,6 +111,7 @@ def _begin(reading: Reading, now: datetime) -> tuple[Alert, Transition]:
         keep_firing=reading.keep_firing,
         group_wait=reading.group_wait,
         annotations=reading.annotations,
+        baseline=reading.baseline,
     )
     return alert, Transition(at=now, alert=alert)
 
@@ -164,9 +165,10 @@ def _flags(
 ) -> Iterable[Flag]:
     """Return the evidence nobody was given yet: at once where one mention fires, else on firing."""
     is_firing = after is not None and after.state is AlertState.FIRING
-    if not reading.flag or not (is_firing or reading.threshold == 1):
+    is_enough = reading.threshold == 1 and reading.baseline is None
+    if not reading.flag or not (is_firing or is_enough):
         return
-    was_told = before is not None and (before.state is AlertState.FIRING or reading.threshold == 1)
+    was_told = before is not None and (before.state is AlertState.FIRING or is_enough)
     known = set(before.evidence) if before is not None and was_told else set()
     for key in reading.evidence:
         if key not in known:

@@ -11,6 +11,8 @@ from veille.domain.errors import InputError
 
 NAMES = ("count", "authors", "threshold", "window", "group")
 """Placeholders every rule has; the fields of its `group_by` come on top."""
+EXPECTED = "expected"
+"""The placeholder of spike rules: the usual count, `?` while nobody knows."""
 
 _UNITS = {86400: "j", 3600: "h", 60: "min"}
 
@@ -41,6 +43,11 @@ def parse_template(text: str, names: Collection[str]) -> Template:
             raise InputError(f'"{{{name}}}" is no placeholder: use {known}')
         parts.append((literal, name))
     return Template(tuple(parts))
+
+
+def written(number: float | None) -> str:
+    """Return a number as people read it in French, to 2 decimals: `7,12`, `5`; `?` for None."""
+    return "?" if number is None else f"{number:.2f}".rstrip("0").rstrip(".").replace(".", ",")
 
 
 def spoken(duration: timedelta) -> str:

@@ -12,6 +12,7 @@ from veille.rules.yaml_nodes import Fields, Findings, Items, Node, Scalar, shown
 
 MAX_TEXT = 2000
 _INTEGER = re.compile(r"\d{1,9}", re.ASCII)
+_DECIMAL = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -74,6 +75,19 @@ class Reader:
             self.wrong(name, f"{node.text} is out of range: write {low} to {high}")
         else:
             self.wrong(name, f"expected a whole number, not {shown(node)}")
+        return default
+
+    def decimal(self, name: str, default: float, low: float, high: float) -> float:
+        """Return a number in [low, high], written with a point."""
+        node = self.fields.get(name)
+        if node is None:
+            return default
+        if isinstance(node, Scalar) and _DECIMAL.fullmatch(node.text):
+            if low <= float(node.text) <= high:
+                return float(node.text)
+            self.wrong(name, f"{node.text} is out of range: write {low:g} to {high:g}")
+        else:
+            self.wrong(name, f"expected a number such as 2.5, not {shown(node)}")
         return default
 
     def truth(self, name: str, *, default: bool) -> bool:

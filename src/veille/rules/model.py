@@ -7,22 +7,29 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from veille.domain.alert import Severity
+from veille.domain.alert import BaselineKind, Severity
 from veille.domain.ids import content_hash
 from veille.rules.annotations import Template
 from veille.rules.matchers import Where
+from veille.rules.spike import Spike
 
 GROUP_FIELDS = (
     "watch", "source", "kind", "lang", "author", "role", "sentiment.label", "urgency.label",
 )  # fmt: skip
 """What `group_by` may name."""
+SPIKE_GROUP_FIELDS = tuple(name for name in GROUP_FIELDS if name not in {"author", "role"})
+"""What `group_by` of a spike rule may name: no person's habits are kept, and histories are few."""
+SLACK = timedelta(minutes=10)
+"""A spike rule remembers so much longer than it looks back: an edit that is analyzed late (a minute
+counts as prompt) still finds what it replaces."""
 
 
 class RuleKind(StrEnum):
-    """How a rule looks: at each mention alone, or at how many there are."""
+    """How a rule looks: at each mention alone, at how many there are, or at how unusual that is."""
 
     MENTION = "mention"
     COUNT = "count"
+    SPIKE = "spike"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,7 @@ class Rule:
     """One rule. `version` changes with anything its author wrote in it, comments and layout apart.
 
     `window`, `hold` (`for:`), `keep_firing` and `late_by` are durations; `min_count` and
-    `min_authors` are at least 1.
+    `min_authors` are at least 1. `spike` stands for spike rules alone.
     """
 
     id: str
@@ -42,6 +49,7 @@ class Rule:
     severity: Severity
     min_count: int = 1
     min_authors: int = 1
+    spike: Spike | None = None
     hold: timedelta = timedelta(0)
     keep_firing: timedelta = timedelta(0)
     group_wait: timedelta | None = None
@@ -57,6 +65,23 @@ class Rule:
     def threshold(self) -> int:
         """The smallest count that can fire: each author counts at least once."""
         return max(self.min_count, self.min_authors)
+
+    @property
+    def is_seasonal(self) -> bool:
+        """Whether the rule compares with hourly counts of weeks."""
+        return self.spike is not None and self.spike.baseline is BaselineKind.SEASONAL
+
+    @property
+    def span(self) -> timedelta:
+        """How far back mentions count for the rule, in this window or a previous one."""
+        if self.spike is None or self.is_seasonal:
+            return self.window
+        return self.window * (self.spike.points + 1)
+
+    @property
+    def kept(self) -> timedelta:
+        """How long the rule remembers a mention that matched."""
+        return self.span + (timedelta(0) if self.spike is None else SLACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

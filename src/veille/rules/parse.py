@@ -10,21 +10,24 @@ from pathlib import Path
 from veille.domain.alert import Severity
 from veille.domain.errors import InputError, RuleError
 from veille.domain.ids import content_hash
-from veille.rules.annotations import NAMES, Template, parse_template
+from veille.rules.annotations import EXPECTED, NAMES, Template, parse_template
 from veille.rules.fields import Reader
 from veille.rules.matchers import Where, compile_where
-from veille.rules.model import GROUP_FIELDS, Rule, RuleKind, RuleSet
+from veille.rules.model import GROUP_FIELDS, SPIKE_GROUP_FIELDS, Rule, RuleKind, RuleSet
+from veille.rules.parse_spike import SPIKE_KEYS, read_spike, refuse_spike_keys
 from veille.rules.yaml_nodes import MAX_BYTES, Fields, Findings, Items, Node, Scalar, read, shown
 
 TEST_SUFFIX = "_test.yml"
 RULE_KEYS = (
     "id", "kind", "where", "window", "group_by", "for", "keep_firing_for", "group_wait",
     "min_count", "min_authors", "exclude_own", "late_by", "severity", "flag", "labels",
-    "annotations", "enabled",
+    "annotations", "enabled", *SPIKE_KEYS,
 )  # fmt: skip
 ANNOTATIONS = ("summary", "description", "actions")
 MAX_COUNT = 10_000
 """Largest `min_count`: a tenth of what an engine keeps for one rule."""
+SPIKE_AUTHORS = 2
+"""Default `min_authors` of a spike rule: one author alone cannot page anybody."""
 MAX_WINDOW = timedelta(days=7)
 """Longest `window`: a restart reads the store back that far."""
 
@@ -102,18 +105,22 @@ def _rule_nodes(data: bytes, findings: Findings) -> tuple[Node, ...]:
 
 def _rule(reader: Reader, file: str) -> Rule:
     kind = RuleKind(reader.choice("kind", tuple(RuleKind)))
-    group_by = reader.names("group_by", GROUP_FIELDS, ("watch",))
+    is_spike = kind is RuleKind.SPIKE
+    fields = SPIKE_GROUP_FIELDS if is_spike else GROUP_FIELDS
+    group_by = reader.names("group_by", fields, ("watch",))
+    window = reader.duration("window", timedelta(minutes=15), _SECOND, MAX_WINDOW)
     _check_kind(reader, kind)
     return Rule(
         id=_id(reader),
         version=content_hash(_canonical(reader.node))[:12],
         kind=kind,
         where=_where(reader),
-        window=reader.duration("window", timedelta(minutes=15), _SECOND, MAX_WINDOW),
+        window=window,
         group_by=group_by,
         severity=Severity(reader.choice("severity", tuple(Severity))),
         min_count=reader.integer("min_count", 1, 1, MAX_COUNT),
-        min_authors=reader.integer("min_authors", 1, 1, MAX_COUNT),
+        min_authors=reader.integer("min_authors", SPIKE_AUTHORS if is_spike else 1, 1, MAX_COUNT),
+        spike=read_spike(reader, window) if is_spike else None,
         hold=reader.duration("for", _NONE, _NONE, _DAY),
         keep_firing=reader.duration("keep_firing_for", _NONE, _NONE, _DAY * 7),
         group_wait=(
@@ -123,7 +130,7 @@ def _rule(reader: Reader, file: str) -> Rule:
         exclude_own=reader.truth("exclude_own", default=True),
         flag=reader.truth("flag", default=False),
         labels=_labels(reader),
-        annotations=_annotations(reader, group_by),
+        annotations=_annotations(reader, (*group_by, EXPECTED) if is_spike else group_by),
         file=file,
         line=reader.node.line,
     )
@@ -140,6 +147,9 @@ def _id(reader: Reader) -> str:
 
 
 def _check_kind(reader: Reader, kind: RuleKind) -> None:
+    if kind is RuleKind.SPIKE:
+        return
+    refuse_spike_keys(reader)
     if kind is RuleKind.COUNT:
         if not reader.has("min_count"):
             reader.wrong("min_count", "missing: a count rule says how many mentions fire it")
@@ -167,7 +177,7 @@ def _labels(reader: Reader) -> dict[str, str]:
     return labels
 
 
-def _annotations(reader: Reader, group_by: tuple[str, ...]) -> dict[str, Template]:
+def _annotations(reader: Reader, names: tuple[str, ...]) -> dict[str, Template]:
     node = reader.fields.get("annotations")
     if node is None:
         return {}
@@ -176,7 +186,7 @@ def _annotations(reader: Reader, group_by: tuple[str, ...]) -> dict[str, Templat
     for name in ANNOTATIONS:
         if inner.has(name):
             try:
-                found[name] = parse_template(inner.text(name), (*NAMES, *group_by))
+                found[name] = parse_template(inner.text(name), (*NAMES, *names))
             except InputError as error:
                 inner.wrong(name, str(error))
     return found

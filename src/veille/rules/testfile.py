@@ -12,6 +12,7 @@ from veille.domain.record import Observation
 from veille.rules.fields import Reader
 from veille.rules.model import GROUP_FIELDS
 from veille.rules.partial import partial_analysis
+from veille.rules.testseries import MAX_BEFORE, expand, offset
 from veille.rules.yaml_nodes import Fields, Findings, Node, Scalar, read
 
 BASE = datetime.fromisoformat("2026-01-18T02:00:00+01:00")
@@ -61,7 +62,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One named test: mentions sorted by arrival, expectations by time."""
+    """One named test: mentions sorted by arrival (of series too), expectations by time."""
 
     name: str
     file: str
@@ -87,12 +88,16 @@ def parse_tests(file: str, data: bytes) -> tuple[Case, ...]:
 
 
 def _case(node: Node, findings: Findings, file: str) -> Case:
-    reader = Reader(node, findings, ("name", "mentions", "expect"))
+    reader = Reader(node, findings, ("name", "series", "mentions", "expect"))
     if not reader.text("name"):
         reader.wrong("name", "missing: say what the test shows")
     mentions = [
         _mention(Reader(item, findings, _MENTION_KEYS), seq)
         for seq, item in enumerate(reader.items("mentions"), start=1)
+    ]
+    mentions += [
+        CaseMention(observation=observation, needs_model=False)
+        for observation in expand(reader, BASE, len(mentions))
     ]
     expectations = [_expectation(item, findings) for item in reader.items("expect")]
     if not expectations:
@@ -106,14 +111,14 @@ def _case(node: Node, findings: Findings, file: str) -> Case:
     )
 
 
-def _at(reader: Reader) -> datetime:
+def _at(reader: Reader, *, before: timedelta = _NONE) -> datetime:
     if not reader.has("at"):
         reader.wrong("at", "missing: write an offset such as 10m")
-    return BASE + reader.duration("at", _NONE, _NONE, MAX_AT)
+    return BASE + offset(reader, "at", _NONE, before=before, after=MAX_AT)
 
 
 def _mention(reader: Reader, seq: int) -> CaseMention:
-    at = _at(reader)
+    at = _at(reader, before=MAX_BEFORE)
     author = reader.fields.get("author")
     person = Reader(author, reader.findings, ("id", "followers", "role")) if author else None
     is_deleted = reader.truth("deleted", default=False)

@@ -1,0 +1,75 @@
+"""What one rule has counted, hour by hour: told to the store, and learnt from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from veille.domain.history import History
+from veille.rules.model import Rule
+from veille.rules.season import HOURS, Season, learn, learnable
+
+
+class Past:
+    """The history of one rule. Only a seasonal one keeps its counts in memory, eight weeks' worth.
+
+    A mention is counted in the hour it arrived, once, when it is observed; one that is edited or
+    deleted while it still counts for the rule is taken back.
+    """
+
+    def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
+        self._rule = rule
+        self._zone = zone
+        self.since: datetime | None = None
+        self.is_new = False
+        """Whether `since` was set and not yet taken."""
+        self.told: Counter[tuple[str, int]] = Counter()
+        """What was counted and not yet taken, by fingerprint and hour number."""
+        self._counts: dict[str, dict[int, int]] = {}
+        self._seasons: dict[str, tuple[range, Season]] = {}
+
+    def listen(self, at: datetime) -> None:
+        """The rule has heard something: the first time is when its history begins."""
+        if self.since is None:
+            self.since, self.is_new = at, True
+
+    def restore(self, history: History) -> None:
+        """Go on from what the store holds; what was told in the meantime is in it already."""
+        self.since, self.is_new = history.since, False
+        self.told.clear()
+        self._seasons.clear()
+        self._counts = {}
+        if self._rule.is_seasonal:
+            self._counts = {mark: dict(hours) for mark, hours in history.counts.items()}
+
+    def add(self, mark: str, hour: int, by: int) -> None:
+        """So many more mentions of this group arrived in this hour."""
+        self.told[mark, hour] += by
+        if not self._rule.is_seasonal:
+            return
+        hours = self._counts.setdefault(mark, {})
+        hours[hour] = hours.get(hour, 0) + by
+        if not hours[hour]:
+            del hours[hour]
+        if not hours:
+            del self._counts[mark]
+        elif len(hours) > 2 * HOURS:  # half of it is too old to be asked for
+            newest = max(hours)
+            self._counts[mark] = {h: n for h, n in hours.items() if h > newest - 2 * HOURS}
+        known = self._seasons.get(mark)
+        if known is not None and hour in known[0]:
+            del self._seasons[mark]
+
+    def season(self, mark: str, now: datetime) -> Season:
+        """Return what is usual for a group before the window that ends at `now`.
+
+        It is learnt once an hour, and again when an hour it was learnt from changes.
+        """
+        hours = range(0) if self.since is None else learnable(self.since, now, self._rule.window)
+        known = self._seasons.get(mark)
+        if known is not None and known[0] == hours:
+            return known[1]
+        season = learn(self._counts.get(mark, {}), hours, self._zone)
+        self._seasons[mark] = (hours, season)
+        return season

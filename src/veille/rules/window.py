@@ -1,0 +1,279 @@
+"""The sliding window of one rule, and what was counted before it."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum, auto
+from itertools import product
+from zoneinfo import ZoneInfo
+
+from veille.domain.alert import Reading
+from veille.domain.history import hour_number
+from veille.domain.ids import fingerprint
+from veille.domain.record import Observation
+from veille.rules.annotations import EXPECTED, spoken, written
+from veille.rules.model import Rule
+from veille.rules.past import Past
+from veille.rules.spike import Look, Verdict, against_previous, against_season
+from veille.rules.view import View, group_values
+
+EVIDENCE_LIMIT = 1000
+"""Newest keys in a reading: no less than the mentions one evaluation step takes in, so that each
+of them reaches the lifecycle, which flags it."""
+ENTRY_LIMIT = 100_000
+"""Matching mentions kept for one rule, about 40 MB; beyond it the oldest stop counting."""
+
+_Mark = tuple[datetime, int, str]
+_Values = tuple[str, ...]
+
+
+class _Stage(Enum):
+    COMING = auto()
+    COUNTED = auto()
+    PAST = auto()
+
+
+@dataclass(slots=True)
+class _Entry:
+    mark: _Mark
+    author: str | None
+    groups: tuple[_Values, ...]
+    stage: _Stage = _Stage.COMING
+
+
+@dataclass(slots=True)
+class _Group:
+    """`marks` are in the window, `past` left it and are still remembered; both in order."""
+
+    fingerprint: str
+    marks: list[_Mark] = field(default_factory=list)
+    past: list[_Mark] = field(default_factory=list)
+    authors: Counter[str | None] = field(default_factory=Counter)
+    reading: Reading | None = None
+
+
+class Window:
+    """The window of one rule. Heaps may hold marks of replaced entries; they are skipped."""
+
+    def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
+        self.rule = rule
+        self.past = Past(rule, zone)
+        self.is_restless = False
+        """Whether time alone could make a spike of what was counted at the last look."""
+        self._zone = zone
+        self._entries: dict[str, _Entry] = {}
+        self._coming: list[_Mark] = []
+        self._leaving: list[_Mark] = []
+        self._fading: list[_Mark] = []
+        self._groups: dict[_Values, _Group] = {}
+        self._order: list[_Values] = []
+
+    def observe(self, observation: Observation, view: View | None) -> None:
+        """Take in a mention, an edit or a deletion."""
+        self.past.listen(observation.received_at)
+        key = observation.key
+        old = self._entries.get(key)
+        mark = (observation.received_at, observation.seq, key)
+        if old is not None and old.mark[0] > observation.received_at - self.rule.span:
+            self._tell(old, -1)  # an older one was said in its time, whatever became of it
+        self._forget(key)
+        groups = () if view is None else self._groups_of(observation, view)
+        if not groups:
+            return
+        self._entries[key] = entry = _Entry(mark, observation.author, groups)
+        self._tell(entry, 1)
+        heapq.heappush(self._coming, mark)
+        while len(self._entries) > ENTRY_LIMIT:
+            self._drop_oldest()
+
+    def slide(self, now: datetime) -> None:
+        """Count what has come, and let go of what is too old."""
+        for mark in _until(self._coming, now):
+            if self._is_at(mark, _Stage.COMING):
+                self._count(self._entries[mark[2]])
+                heapq.heappush(self._leaving, mark)
+        for mark in _until(self._leaving, now - self.rule.window):
+            if self._is_at(mark, _Stage.COUNTED):
+                self._leave(self._entries[mark[2]])
+        for mark in _until(self._fading, now - self.rule.kept):
+            if self._is_at(mark, _Stage.PAST):
+                self._forget(mark[2])
+
+    def readings(self, now: datetime) -> list[Reading]:
+        """Return one reading per group with a mention in the window, in the order of its values."""
+        self.slide(now)
+        self.is_restless = False
+        found = []
+        for values in self._order:
+            group = self._groups[values]
+            if not group.marks:
+                continue
+            verdict = self._judge(group, now)
+            if group.reading is None or not _says(group.reading, verdict):
+                group.reading = _read(self.rule, values, group, verdict)
+            found.append(group.reading)
+        return found
+
+    def _judge(self, group: _Group, now: datetime) -> Verdict:
+        rule, value = self.rule, len(group.marks)
+        is_enough = value >= rule.min_count and len(group.authors) >= rule.min_authors
+        if rule.spike is None or not is_enough:
+            return Verdict(is_active=is_enough, threshold=rule.threshold)
+        self.is_restless = True
+        if not rule.is_seasonal:
+            before = self._before(group.past, now)
+            return against_previous(rule.spike, value, before, floor=rule.threshold)
+        season = self.past.season(group.fingerprint, now)
+        look = Look(now=now, window=rule.window, zone=self._zone)
+        return against_season(rule.spike, value, season, look, floor=rule.threshold)
+
+    def _before(self, past: Sequence[_Mark], now: datetime) -> list[int]:
+        """Return the counts of the previous windows that were heard, the latest first."""
+        rule, since = self.rule, self.past.since
+        points = 0 if rule.spike is None or since is None else rule.spike.points
+        ends = [now - rule.window * i for i in range(1, points + 1)]
+        found = []
+        for end in ends:
+            if since is None or end <= since:
+                break
+            first = bisect_right(past, end - rule.window, key=_arrival)
+            found.append(bisect_right(past, end, key=_arrival) - first)
+        return found
+
+    def _groups_of(self, observation: Observation, view: View) -> tuple[_Values, ...]:
+        rule = self.rule
+        if rule.exclude_own and observation.own:
+            return ()
+        if observation.received_at - observation.created_at > rule.late_by:
+            return ()
+        if not rule.where.matches(view):
+            return ()
+        return tuple(dict.fromkeys(product(*(group_values(view, n) for n in rule.group_by))))
+
+    def _tell(self, entry: _Entry, by: int) -> None:
+        for values in entry.groups:
+            self.past.add(self._named(values), hour_number(entry.mark[0]), by)
+
+    def _named(self, values: _Values) -> str:
+        group = self._groups.get(values)
+        return _fingerprint(self.rule, values) if group is None else group.fingerprint
+
+    def _is_at(self, mark: _Mark, stage: _Stage) -> bool:
+        entry = self._entries.get(mark[2])
+        return entry is not None and entry.mark == mark and entry.stage is stage
+
+    def _count(self, entry: _Entry) -> None:
+        entry.stage = _Stage.COUNTED
+        for values in entry.groups:
+            group = self._groups.get(values)
+            if group is None:
+                group = self._groups[values] = _Group(_fingerprint(self.rule, values))
+                insort(self._order, values)
+            insort(group.marks, entry.mark)
+            group.authors[entry.author] += 1
+            group.reading = None
+
+    def _leave(self, entry: _Entry) -> None:
+        if self.rule.spike is None:
+            self._forget(entry.mark[2])
+            return
+        self._uncount(entry)
+        entry.stage = _Stage.PAST
+        heapq.heappush(self._fading, entry.mark)
+        for values in entry.groups:
+            insort(self._groups[values].past, entry.mark)
+
+    def _uncount(self, entry: _Entry) -> None:
+        for values in entry.groups:
+            group = self._groups[values]
+            del group.marks[bisect_left(group.marks, entry.mark)]
+            group.authors[entry.author] -= 1
+            if not group.authors[entry.author]:
+                del group.authors[entry.author]
+            group.reading = None
+
+    def _forget(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is None or entry.stage is _Stage.COMING:
+            return
+        if entry.stage is _Stage.COUNTED:
+            self._uncount(entry)
+        for values in entry.groups:
+            group = self._groups[values]
+            if entry.stage is _Stage.PAST:
+                del group.past[bisect_left(group.past, entry.mark)]
+            if not group.marks and not group.past:
+                del self._groups[values]
+                del self._order[bisect_left(self._order, values)]
+
+    def _drop_oldest(self) -> None:
+        heaps = [heap for heap in (self._fading, self._leaving, self._coming) if heap]
+        mark = heapq.heappop(min(heaps, key=lambda heap: heap[0]))
+        entry = self._entries.get(mark[2])
+        if entry is not None and entry.mark == mark:
+            self._forget(mark[2])
+
+
+def _until(heap: list[_Mark], end: datetime) -> list[_Mark]:
+    found = []
+    while heap and heap[0][0] <= end:
+        found.append(heapq.heappop(heap))
+    return found
+
+
+def _arrival(mark: _Mark) -> datetime:
+    return mark[0]
+
+
+def _fingerprint(rule: Rule, values: _Values) -> str:
+    return fingerprint(rule.id, dict(zip(rule.group_by, values, strict=True)))
+
+
+def _says(reading: Reading, verdict: Verdict) -> bool:
+    return (
+        reading.is_active == verdict.is_active
+        and reading.threshold == verdict.threshold
+        and reading.baseline == verdict.baseline
+    )
+
+
+def _read(rule: Rule, values: _Values, group: _Group, verdict: Verdict) -> Reading:
+    labels = dict(zip(rule.group_by, values, strict=True))
+    reading = Reading(
+        rule=rule.id,
+        rule_version=rule.version,
+        severity=rule.severity,
+        group=labels,
+        labels={**rule.labels, **labels},
+        is_active=verdict.is_active,
+        value=len(group.marks),
+        threshold=verdict.threshold,
+        author_count=len(group.authors),
+        evidence=tuple(mark[2] for mark in group.marks[-EVIDENCE_LIMIT:]),
+        window=rule.window,
+        hold=rule.hold,
+        keep_firing=rule.keep_firing,
+        group_wait=rule.group_wait,
+        flag=rule.flag,
+        baseline=verdict.baseline,
+    )
+    return replace(reading, annotations=_annotate(rule, reading))
+
+
+def _annotate(rule: Rule, reading: Reading) -> Mapping[str, str]:
+    baseline, group = reading.baseline, reading.group
+    known = {
+        "count": str(reading.value),
+        "authors": str(reading.author_count),
+        "threshold": written(reading.threshold),
+        "window": spoken(rule.window),
+        "group": ", ".join(text for text in group.values() if text),
+        EXPECTED: written(None if baseline is None else baseline.expected),
+        **group,
+    }
+    return {name: template.render(known) for name, template in rule.annotations.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from veille.app.daemon import alone
+from veille.app.lock import alone
 from veille.domain.errors import ConfigError, DeliveryError
 from veille.domain.mention import Batch, Mention
 from veille.domain.notification import Notification, Ref

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -208,6 +209,11 @@ async def test_who_acts_second_is_told_who_was_first(town: Town, store: SqliteSt
         await actions.acknowledge("I1", actor="Driss", version=1)
     with pytest.raises(ConflictError, match="Camille"):
         await actions.assign("I1", to="Driss", actor="Driss", version=0)
+    paris = Actions(
+        store, route=RouteSettings(), now=lambda: town.now, zone=ZoneInfo("Europe/Paris")
+    )
+    with pytest.raises(ConflictError, match=r"\+01:00"):
+        await paris.acknowledge("I1", actor="Driss")
     await actions.note("I1", text="on appelle", actor="Driss")
     kinds = [e.kind for e in await store.read(lambda db: timeline.of(db, "I1"))]
     assert kinds[-2:] == ["incident.acknowledged", "note"]

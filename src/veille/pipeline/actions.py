@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TypeVar
 
 from veille.alerts import handling
@@ -14,8 +13,8 @@ from veille.alerts.settings import RouteSettings
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import parse_short_id, short_id
 from veille.domain.incident import Event, Incident, QueueItem, QueueState
-from veille.pipeline.dispatch import completed
-from veille.store import alerts, audit, incidents, outbox, queue, timeline
+from veille.pipeline.dispatch import complete
+from veille.store import alerts, audit, incidents, outbox, queue, tallies, timeline
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
@@ -24,30 +23,41 @@ Subject = TypeVar("Subject", Incident, QueueItem)
 
 
 class Actions:
-    """Acknowledge, assign, resolve and note; the same for the web and the command line."""
+    """Acknowledge, assign, resolve and note; the same for the web and the command line.
 
-    def __init__(self, store: Store, *, route: RouteSettings, now: Callable[[], datetime]) -> None:
+    Conflicts say when in `zone`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        route: RouteSettings,
+        now: Callable[[], datetime],
+        zone: tzinfo = UTC,
+    ) -> None:
         self._store = store
         self._route = route
         self._now = now
+        self._zone = zone
 
     async def acknowledge(self, target: str, *, actor: str, version: int | None = None) -> None:
         """`target` is taken by `actor`; ConflictError when somebody else has it."""
-        now = self._now()
+        now, zone = self._now(), self._zone
         await self._change(
             target,
             version,
-            on_incident=lambda i: handling.acknowledge(i, actor=actor, now=now),
+            on_incident=lambda i: handling.acknowledge(i, actor=actor, now=now, zone=zone),
             on_item=lambda q: handling.take(q, actor=actor, now=now),
         )
 
     async def assign(self, target: str, *, to: str, actor: str, version: int | None = None) -> None:
         """`target` is entrusted to `to`."""
-        now = self._now()
+        now, zone = self._now(), self._zone
         await self._change(
             target,
             version,
-            on_incident=lambda i: handling.assign(i, to=to, actor=actor, now=now),
+            on_incident=lambda i: handling.assign(i, to=to, actor=actor, now=now, zone=zone),
             on_item=lambda q: handling.assign_item(q, to=to, actor=actor, now=now),
         )
 
@@ -60,14 +70,14 @@ class Actions:
         version: int | None = None,
     ) -> None:
         """An incident is resolved; a queue item is in `state` (None: closed)."""
-        now = self._now()
+        now, zone = self._now(), self._zone
         ended = state or QueueState.CLOSED
         if state is not None and parse_short_id(target)[0] == "I":
             raise InputError(f"{target}: a state is for queue items; an incident is resolved")
         await self._change(
             target,
             version,
-            on_incident=lambda i: handling.resolve(i, actor=actor, now=now),
+            on_incident=lambda i: handling.resolve(i, actor=actor, now=now, zone=zone),
             on_item=lambda q: handling.change(q, to=ended, actor=actor, now=now),
         )
 
@@ -126,7 +136,7 @@ class Actions:
             now=event.at,
             actor=event.actor,
         )
-        outbox.add(db, [replace(row, facts=completed(db, row.facts)) for row in rows])
+        outbox.add(db, [complete(db, row) for row in rows])
 
 
 def _save_item(db: Db, before: QueueItem, done: Handled[QueueItem]) -> None:
@@ -134,6 +144,8 @@ def _save_item(db: Db, before: QueueItem, done: Handled[QueueItem]) -> None:
         return
     queue.save(db, done.subject, expected_version=before.version)
     timeline.add(db, [done.event])
+    if before.state.is_open and not done.subject.state.is_open:
+        tallies.add(db, done.event.at, [("handled", "", done.subject.state)])
     _audit(db, done.event, before, done.subject)
 
 

@@ -15,6 +15,7 @@ from veille.domain.errors import ModelError
 from veille.store import work
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.telemetry.metrics import metrics
 
 LEASE = timedelta(minutes=5)
 """Far above the slowest batch; a batch of a killed process is taken up again at start."""
@@ -86,8 +87,9 @@ class Analyze:
 
     async def _read(self, claimed: Sequence[work.Work]) -> list[Result]:
         texts = [item.text for item in claimed]
-        async with asyncio.timeout(READ_S):
-            found = await asyncio.to_thread(self._analyst.analyze, texts)
+        with metrics().analyze_batch.time():
+            async with asyncio.timeout(READ_S):
+                found = await asyncio.to_thread(self._analyst.analyze, texts)
         return list(zip(claimed, found, strict=True))
 
 

@@ -49,11 +49,13 @@ class Accepted:
     unmatched: int
     deleted: int
     rejected: int
+    opposed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sorted:
     masked: tuple[MaskedMention, ...]
+    gone_authors: tuple[str, ...]
     tombstones: tuple[Tombstone, ...]
     unmatched: int
     refused: int
@@ -77,6 +79,17 @@ class Collect:
         self._is_replay = is_replay
         self._matcher = matcher
         self._protector = protector
+        self._is_disk_low = False
+
+    def hold(self, *, is_disk_low: bool) -> None:
+        """While the disk is low, `why_full` says so to every source."""
+        self._is_disk_low = is_disk_low
+
+    def why_full(self, waiting_count: int) -> str | None:
+        """Return why nothing should be taken in with so many mentions waiting: disk, backlog."""
+        if self._is_disk_low:
+            return "disk"
+        return "backlog" if waiting_count >= HIGH_MARK else None
 
     async def accept(
         self,
@@ -92,16 +105,27 @@ class Collect:
         `origins` says which source's settings hold for a mention whose `source` it names: a replay
         mixes sources in one file.
         """
-        sorted_ = await asyncio.to_thread(self._sort, (origin, origins or {}), batch.mentions, now)
-        stored = seen = 0
+        sorted_ = await asyncio.to_thread(self._sort, (origin, origins or {}), batch, now)
+        stored = seen = opposed = 0
         # in pieces, so that no other write waits long; a killed piece is only seen again
         while len(sorted_.masked) > PIECE:
-            added = await self._store.write(partial(_add, sorted_.masked[:PIECE], (), now))
+            added = await self._store.write(partial(_add, sorted_.masked[:PIECE], now))
             stored, seen = stored + added.new + added.edited, seen + added.seen
+            opposed += added.opposed
             sorted_ = replace(sorted_, masked=sorted_.masked[PIECE:])
 
         def commit(db: Db) -> Accepted:
-            added = _add(sorted_.masked, sorted_.tombstones, now, db)
+            added = mentions.add(
+                db,
+                mentions=sorted_.masked,
+                tombstones=sorted_.tombstones,
+                now=now,
+                is_ordered=batch.is_ordered,
+            )
+            gone = sum(
+                mentions.delete_author(db, origin.id, author, now=now)
+                for author in sorted_.gone_authors
+            )
             if batch.cursor is not None:
                 sources.set_cursor(db, origin.id, batch.cursor, now)
             if receipt is not None:
@@ -109,9 +133,10 @@ class Collect:
             accepted = Accepted(
                 stored=stored + added.new + added.edited,
                 seen=seen + added.seen,
-                deleted=added.deleted,
+                deleted=added.deleted + gone,
                 unmatched=sorted_.unmatched,
                 rejected=len(batch.rejected) + sorted_.refused,
+                opposed=opposed + added.opposed,
             )
             sources.note_read(
                 db,
@@ -121,6 +146,7 @@ class Collect:
                 unmatched=accepted.unmatched,
                 rejected=accepted.rejected,
                 unknown_fields=batch.unknown_field_count,
+                opposed=accepted.opposed,
             )
             return accepted
 
@@ -129,7 +155,7 @@ class Collect:
     def _sort(
         self,
         whence: tuple[Origin, Mapping[str, Origin]],
-        batch: Sequence[Mention],
+        batch: Batch,
         now: datetime,
     ) -> _Sorted:
         origin, origins = whence
@@ -137,13 +163,17 @@ class Collect:
         tombstones: list[Tombstone] = []
         unmatched = 0
         refused = 0
-        for mention in batch:
+        for mention in batch.mentions:
             at = self._arrival(mention, now)
             try:
                 if mention.deleted:
-                    tombstones.append(self._protector.tombstone(mention.source, mention.id, at))
+                    gone = self._protector.tombstone(mention.source, mention.id, at)
+                    tombstones.append(gone)
+                    if batch.is_ordered:  # it may have come earlier in this very batch
+                        masked = [m for m in masked if m.key != gone.key]
                     continue
-                watches = self._watches(origins.get(mention.source, origin), mention)
+                whose = origins.get(mention.source, origin)
+                watches = matching(self._matcher, whose, mention.text)
                 if not watches:
                     unmatched += 1
                     continue
@@ -152,8 +182,11 @@ class Collect:
                 refused += 1
                 # no traceback: it may hold the text
                 log.warning("mention_refused", source=origin.id, error=type(error).__name__)
+        authors = [self._protector.author(origin.id, name) for name in batch.gone_authors]
+        gone_authors = tuple(author for author in authors if author is not None)
         return _Sorted(
-            masked=tuple(masked),
+            masked=tuple(m for m in masked if m.author is None or m.author not in gone_authors),
+            gone_authors=gone_authors,
             tombstones=tuple(tombstones),
             unmatched=unmatched,
             refused=refused,
@@ -162,16 +195,16 @@ class Collect:
     def _arrival(self, mention: Mention, now: datetime) -> datetime:
         return (mention.received_at if self._is_replay else None) or now
 
-    def _watches(self, origin: Origin, mention: Mention) -> tuple[str, ...]:
-        if origin.trusted:
-            return tuple(origin.watches or self._matcher.ids)
-        found = self._matcher.match(mention.text)
-        if origin.watches is None:
-            return found
-        return tuple(watch for watch in found if watch in origin.watches)
+
+def matching(matcher: Matcher, origin: Origin, text: str) -> tuple[str, ...]:
+    """Return the watches that a text of this source belongs to; empty: it is not kept."""
+    if origin.trusted:
+        return tuple(origin.watches or matcher.ids)
+    found = matcher.match(text)
+    if origin.watches is None:
+        return found
+    return tuple(watch for watch in found if watch in origin.watches)
 
 
-def _add(
-    masked: Sequence[MaskedMention], tombstones: Sequence[Tombstone], now: datetime, db: Db
-) -> mentions.Added:
-    return mentions.add(db, mentions=masked, tombstones=tombstones, now=now)
+def _add(masked: Sequence[MaskedMention], now: datetime, db: Db) -> mentions.Added:
+    return mentions.add(db, mentions=masked, tombstones=(), now=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +16,8 @@ from veille.domain.errors import DeliveryError
 from veille.domain.ids import short_id
 from veille.domain.incident import Event
 from veille.domain.notification import (
+    Document,
+    Facts,
     Notification,
     NotificationKind,
     OutboxRow,
@@ -26,9 +28,10 @@ from veille.domain.places import places
 from veille.domain.record import StoredMention
 from veille.domain.text import fold
 from veille.net.retry import backoff_s
-from veille.store import mentions, outbox, timeline
+from veille.store import erasure, mentions, outbox, timeline
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.telemetry.metrics import FAILED, PARKED, SENT, metrics
 
 LEASE = timedelta(minutes=2)
 """Longer than one attempt may take, so that only a killed process leaves a row to repeat."""
@@ -39,6 +42,8 @@ REFUSED_S = 300.0
 """A refusal that only a person can mend (a wrong token) is tried again this rarely, not dropped."""
 LONGEST_S = 600.0
 """A receiver may ask for patience, but not silence itself for hours."""
+SILENT = (NotificationKind.REFRESHED, NotificationKind.REDACTED, NotificationKind.WEEKLY)
+"""Not told in an incident's timeline: nobody was."""
 QUOTES = 3
 PLACES = 3
 LOOKED_AT = 200
@@ -47,17 +52,28 @@ log = structlog.get_logger()
 
 
 class Notifier(Protocol):
-    """Says one notification on one channel; raises DeliveryError."""
+    """Says one notification, or a document, on one channel; raises DeliveryError."""
 
     async def send(self, notification: Notification, *, ref: Ref | None) -> Ref: ...
+    async def publish(self, document: Document) -> None: ...
+
+
+Documents = Callable[[str], Awaitable[Document]]
+"""Composes the document of an outbox key, as things are now."""
+
+
+async def no_documents(key: str) -> Document:
+    """Raise DeliveryError: this sender composes none."""
+    raise DeliveryError(f"nothing composes {key} here", is_content=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Whose name and address stand in every notification."""
+    """Whose name and address stand in every notification, and who composes documents."""
 
     institution: str
     public_url: str
+    documents: Documents = no_documents
 
 
 class Deliver:
@@ -91,11 +107,10 @@ class Deliver:
         )
         if row is None:
             return False
-        notification, ref = await self._store.read(lambda db: self._compose(db, row))
         started_s = monotonic_s()
         try:
             async with asyncio.timeout(ATTEMPT_S):
-                new_ref = await self._notifier.send(notification, ref=ref)
+                new_ref = await self._send(row)
         except TimeoutError:
             silence = DeliveryError("no answer in time", is_unknown=True)
             await self._failed(row, silence, _later(now, started_s))
@@ -110,14 +125,27 @@ class Deliver:
 
             def note(db: Db) -> None:
                 outbox.sent(db, row, ref=new_ref, now=now)
-                if row.kind is not NotificationKind.REFRESHED:
+                if row.kind not in SILENT:
                     timeline.add(db, [self._event(row, "notification.sent", now)])
 
             await self._store.write(note)
+            metrics().notified(self._receiver, SENT)
+            if row.facts is not None and row.kind is NotificationKind.OPENED:
+                waited = _later(now, started_s) - row.facts.opened_at
+                metrics().notification_delay.observe(waited.total_seconds())
             log.info(
                 "notification_sent", receiver=self._receiver, incident=row.incident, key=row.key
             )
         return True
+
+    async def _send(self, row: OutboxRow) -> Ref:
+        facts = row.facts
+        if facts is None:
+            await self._notifier.publish(await self._sender.documents(row.key))
+            return {}
+        # in a write: what the message shows is on record before it can be outside
+        notification, ref = await self._store.write(lambda db: self._compose(db, row, facts))
+        return await self._notifier.send(notification, ref=ref)
 
     async def _failed(self, row: OutboxRow, error: DeliveryError, now: datetime) -> None:
         if error.is_content:
@@ -133,10 +161,12 @@ class Deliver:
 
         def note(db: Db) -> None:
             outbox.retry(db, row, due_at=due_at, error=str(error), now=now)
-            if not row.attempts:  # the first failure is news, the others are the same news
+            # the first failure is news, the others are the same news; a document has no incident
+            if not row.attempts and row.facts is not None:
                 timeline.add(db, [self._event(row, "notification.failed", now)])
 
         await self._store.write(note)
+        metrics().notified(self._receiver, FAILED)
         log.warning(
             "notification_failed",
             receiver=self._receiver,
@@ -152,27 +182,34 @@ class Deliver:
 
         def note(db: Db) -> None:
             outbox.park(db, row, error=str(error), now=now)
-            timeline.add(db, [self._event(row, "notification.failed", now)])
+            if row.facts is not None:
+                timeline.add(db, [self._event(row, "notification.failed", now)])
 
         await self._store.write(note)
+        metrics().notified(self._receiver, PARKED)
         log.error("notification_parked", receiver=self._receiver, key=row.key)
 
     def _event(self, row: OutboxRow, kind: str, now: datetime) -> Event:
         target = short_id("I", row.incident)
         return Event(target=target, at=now, kind=kind, data={"receiver": self._receiver})
 
-    def _compose(self, db: Db, row: OutboxRow) -> tuple[Notification, Ref | None]:
-        keys = row.facts.evidence[-LOOKED_AT:]
+    def _compose(self, db: Db, row: OutboxRow, facts: Facts) -> tuple[Notification, Ref | None]:
+        keys = facts.evidence[-LOOKED_AT:]
         found = mentions.stored(db, keys)
         evidence = [found[key] for key in keys if key in found and not found[key].is_deleted]
+        quoted, own = quotable(evidence), [self._sender.institution]
+        named = places(evidence, limit=PLACES, known=own)
+        told = [m for m in evidence if set(places([m], limit=LOOKED_AT)).intersection(named)]
+        shown = {mention.key for mention in (*quoted, *told)}
+        erasure.note_shown(db, row.incident, self._receiver, sorted(shown))
         notification = Notification(
             key=row.key,
             kind=row.kind,
-            facts=row.facts,
+            facts=facts,
             institution=self._sender.institution,
             link=f"{self._sender.public_url.rstrip('/')}/incidents/{row.incident}",
-            quotes=quotes(evidence),
-            places=places(evidence, limit=PLACES, known=[self._sender.institution]),
+            quotes=quotes(quoted),
+            places=named,
         )
         return notification, outbox.ref(db, self._receiver, row.incident)
 
@@ -182,7 +219,7 @@ def _later(now: datetime, started_s: float) -> datetime:
     return now + timedelta(seconds=monotonic_s() - started_s)
 
 
-def quotes(evidence: Sequence[StoredMention]) -> tuple[Quote, ...]:
+def quotable(evidence: Sequence[StoredMention]) -> tuple[StoredMention, ...]:
     """Return up to three mentions to quote: the most urgent, then the newest; no text twice."""
 
     def weight(mention: StoredMention) -> tuple[float, datetime]:
@@ -193,6 +230,9 @@ def quotes(evidence: Sequence[StoredMention]) -> tuple[Quote, ...]:
         chosen.setdefault(fold(mention.text), mention)
         if len(chosen) == QUOTES:
             break
-    return tuple(
-        Quote(text=m.text, source=m.source, at=m.created_at, lang=m.lang) for m in chosen.values()
-    )
+    return tuple(chosen.values())
+
+
+def quotes(quoted: Sequence[StoredMention]) -> tuple[Quote, ...]:
+    """Return them as they are quoted: without their authors."""
+    return tuple(Quote(text=m.text, source=m.source, at=m.created_at, lang=m.lang) for m in quoted)

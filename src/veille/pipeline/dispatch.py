@@ -11,8 +11,8 @@ from veille.alerts.settings import RouteSettings
 from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.analysis import UrgencyLabel
 from veille.domain.incident import Incident
-from veille.domain.notification import Facts
-from veille.store import alerts, incidents, mentions, outbox, timeline, watermarks
+from veille.domain.notification import Facts, OutboxRow
+from veille.store import alerts, baselines, incidents, mentions, outbox, timeline, watermarks
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
@@ -97,26 +97,30 @@ def _commit(
         if linked.get(number) != keys:
             incidents.add_evidence(db, number, keys)
     timeline.add(db, planned.events)
-    outbox.add(db, [replace(row, facts=completed(db, row.facts)) for row in planned.rows])
+    outbox.add(db, [complete(db, row) for row in planned.rows])
 
 
-def completed(db: Db, facts: Facts) -> Facts:
-    """Add how sure we are (the highest urgency, if any is urgent) and what is usual."""
+def complete(db: Db, row: OutboxRow) -> OutboxRow:
+    """Return the row with how sure we are (the highest urgency, if urgent) and what is usual."""
+    return row if row.facts is None else replace(row, facts=_completed(db, row.facts))
+
+
+def _completed(db: Db, facts: Facts) -> Facts:
     found = mentions.stored(db, facts.evidence[-QUOTABLE:])
     scores = [
         m.analysis.urgency.score
         for m in found.values()
         if m.analysis and m.analysis.urgency.label is UrgencyLabel.URGENT
     ]
-    return replace(facts, certainty=max(scores, default=None), usual=_usual(db, facts))
+    usual = _usual(db, facts) if facts.baseline is None else facts.baseline.expected
+    return replace(facts, certainty=max(scores, default=None), usual=usual)
 
 
 def _usual(db: Db, facts: Facts) -> float | None:
     incident = incidents.get(db, facts.incident)
-    if incident is None or facts.window is None:
+    if incident is None:
         return None
     for alert in alerts.get(db, incident.alerts).values():
         if alert.rule == facts.rule:
-            window, before = facts.window, facts.opened_at
-            return alerts.usual(db, alert.fingerprint, before=before, window=window)
+            return baselines.usual(db, alert, before=facts.opened_at)
     return None

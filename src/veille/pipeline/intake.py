@@ -14,7 +14,7 @@ from veille.collectors import webhook
 from veille.domain.errors import ConflictError, IntakeRefused
 from veille.domain.mention import Rejection
 from veille.domain.record import Receipt
-from veille.pipeline.collect import HIGH_MARK, Collect, Origin
+from veille.pipeline.collect import Collect, Origin
 from veille.store import sources, work
 from veille.store.engine import Db
 from veille.store.protocol import Store
@@ -71,9 +71,11 @@ class Intake:
         earlier, waiting = await self._store.read(look)
         if earlier is not None:
             return _same(earlier, body_hash)
-        if waiting >= HIGH_MARK:
+        if (cause := self._collect.why_full(waiting)) is not None:
             raise IntakeRefused(
-                "the backlog is full: send it again later", status=503, retry_after_s=RETRY_AFTER_S
+                f"the {cause} is full: send it again later",
+                status=503,
+                retry_after_s=RETRY_AFTER_S,
             )
         batch = await asyncio.to_thread(webhook.parse, body, source_id)
         answer = msgspec.json.encode(Answer(accepted=len(batch.mentions), rejected=batch.rejected))

@@ -12,18 +12,16 @@ import structlog
 
 from veille.domain.errors import SourceError
 from veille.domain.mention import Batch
-from veille.net.retry import backoff_s
-from veille.pipeline.collect import HIGH_MARK, Collect, Origin
+from veille.pipeline.collect import Collect, Origin
+from veille.pipeline.patience import Patience
 from veille.store import sources, work
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
 READ_S = 120.0
-CAP_S = 3600.0
+BASE_S, CAP_S = 5.0, 3600.0
 PAUSE = timedelta(seconds=5)
 LOGGED = 20
-STOPPED = timedelta(hours=6)
-"""A source that answers 410 or 401 is asked again this rarely: only a person can mend it."""
 
 log = structlog.get_logger()
 
@@ -53,14 +51,11 @@ class Pull:
         self._origin = origin
         self._collector = collector
         self._poll = poll
-        self._jitter = jitter
-        self._failures = 0
-        self._since: datetime | None = None
-        self._pause = timedelta(0)
+        self._patience = Patience(base_s=BASE_S, cap_s=CAP_S, jitter=jitter)
 
     async def step(self, now: datetime) -> bool:
         """Read once if it is time; true when more may be read at once."""
-        if self._is_waiting(now):
+        if self._patience.is_waiting(now):
             return False
         source = self._origin.id
 
@@ -68,9 +63,9 @@ class Pull:
             return sources.cursor(db, source), work.backlog(db).count
 
         cursor, waiting = await self._store.read(look)
-        if waiting >= HIGH_MARK:
-            self._wait(now, PAUSE)
-            log.warning("source_paused", source=source, backlog=waiting)
+        if (cause := self._collect.why_full(waiting)) is not None:
+            self._patience.wait(now, PAUSE)
+            log.warning("source_paused", source=source, cause=cause, backlog=waiting)
             return False
         try:
             async with asyncio.timeout(READ_S):
@@ -84,36 +79,31 @@ class Pull:
         except Exception as error:  # noqa: BLE001 the edge of a source: it must end no other
             await self._failed(SourceError(f"{type(error).__name__} in the collector"), now)
             return False
-        self._failures = 0
+        self._patience.succeed()
         accepted = await self._collect.accept(self._origin, batch, now=now)
-        for rejection in batch.rejected[:LOGGED]:
-            log.warning(
-                "item_rejected", source=source, line=rejection.line, reason=rejection.reason
-            )
-        self._wait(now, timedelta(0) if batch.has_more else self._poll)
+        log_rejections(source, batch)
+        self._patience.wait(now, timedelta(0) if batch.has_more else self._poll)
         if accepted.stored or accepted.deleted:
             log.info("batch_stored", source=source, new=accepted.stored, seen=accepted.seen)
         return batch.has_more or bool(accepted.stored or accepted.deleted)
 
-    def _wait(self, now: datetime, pause: timedelta) -> None:
-        self._since, self._pause = now, pause
-
-    def _is_waiting(self, now: datetime) -> bool:
-        """Whether it is too early; a clock that was set back does not make it longer."""
-        return self._since is not None and timedelta(0) <= now - self._since < self._pause
-
     async def _failed(self, error: SourceError, now: datetime) -> None:
-        self._failures += 1
-        wait_s = STOPPED.total_seconds()
-        if error.may_retry:
-            wait_s = error.retry_after_s or backoff_s(
-                self._failures, base=5.0, cap=CAP_S, jitter=self._jitter
-            )
-        self._wait(now, timedelta(seconds=wait_s))
-        due_at, cause = now + self._pause, str(error)
-        await self._store.write(
-            lambda db: sources.note_error(
-                db, self._origin.id, at=now, error=cause, next_try_at=due_at
-            )
-        )
-        log.warning("source_failed", source=self._origin.id, wait_s=round(wait_s, 1))
+        pause = self._patience.fail(error, now)
+        await note_failure(self._store, self._origin.id, error, now, pause)
+
+
+async def note_failure(
+    store: Store, source: str, error: SourceError, now: datetime, pause: timedelta
+) -> None:
+    """The failure is shown with the source, and logged once."""
+    due_at, cause = now + pause, str(error)
+    await store.write(
+        lambda db: sources.note_error(db, source, at=now, error=cause, next_try_at=due_at)
+    )
+    log.warning("source_failed", source=source, wait_s=round(pause.total_seconds(), 1))
+
+
+def log_rejections(source: str, batch: Batch) -> None:
+    """What could not be read is in the log, up to a limit, without its text."""
+    for rejection in batch.rejected[:LOGGED]:
+        log.warning("item_rejected", source=source, line=rejection.line, reason=rejection.reason)

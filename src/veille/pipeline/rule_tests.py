@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -185,16 +186,28 @@ def _analyzed(mentions: Sequence[CaseMention], analyze: Analyze | None) -> list[
 def _play(
     mentions: Sequence[CaseMention], expectations: Sequence[Expectation], ruleset: RuleSet
 ) -> Iterable[tuple[Expectation, list[Alert]]]:
-    """Yield each expectation with the alerts that live then, on the 10 s grid."""
+    """Yield each expectation with the alerts that live then, on the 10 s grid.
+
+    Instants at which nothing can change are left out.
+    """
     engine, alerts = Engine(ruleset), dict[str, Alert]()
-    waiting, asked, now = list(mentions), list(expectations), BASE
+    waiting, asked = deque(m.observation for m in mentions), deque(expectations)
+    now = min([BASE, *(_on_grid(m.observation.received_at) for m in mentions[:1])])
     while asked:
-        while waiting and waiting[0].observation.received_at <= now:
-            engine.observe(waiting.pop(0).observation)
+        while waiting and waiting[0].received_at <= now:
+            engine.observe(waiting.popleft())
         _step(engine, alerts, ruleset, now)
         while asked and asked[0].at == now:
-            yield asked.pop(0), list(alerts.values())
-        now += GRID
+            yield asked.popleft(), list(alerts.values())
+        coming = [asked[0].at] if asked else []
+        coming += [_on_grid(waiting[0].received_at)] if waiting else []
+        is_busy = bool(alerts) or engine.is_restless
+        now = now + GRID if is_busy else max(now + GRID, min(coming, default=now))
+
+
+def _on_grid(at: datetime) -> datetime:
+    """Return the first look that is not before `at`."""
+    return BASE - (BASE - at) // GRID * GRID
 
 
 def _step(engine: Engine, alerts: dict[str, Alert], ruleset: RuleSet, now: datetime) -> None:

@@ -15,6 +15,7 @@ from veille.rules.model import RuleSet
 from veille.rules.parse import parse_rules, rule_files
 from veille.store import sources
 from veille.store.protocol import Store
+from veille.telemetry.metrics import metrics
 
 SOURCE = "rules"
 """The rules folder shows its health beside the sources, so that a broken file is seen."""
@@ -48,6 +49,7 @@ class RuleWatch:
         except RuleError as error:
             cause = str(error)
             log.warning("rules_refused", cause=cause)
+            metrics().rules_ok.set(0)
             await self._store.write(
                 lambda db: sources.note_error(db, SOURCE, at=now, error=cause, next_try_at=now)
             )
@@ -58,6 +60,8 @@ class RuleWatch:
                 db, SOURCE, at=now, accepted=0, unmatched=0, rejected=0, unknown_fields=0
             )
         )
+        metrics().rules_ok.set(1)
+        metrics().rules_loaded.set(len(ruleset.rules))
         log.info("rules_loaded", version=ruleset.version, count=len(ruleset.rules))
         return False
 

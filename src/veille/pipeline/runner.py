@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol  # Any: what coroutines send
 
+from veille.domain.clock import monotonic_s
+
 
 class Stage(Protocol):
     """One batch at a time; `step` is true while more may wait."""
@@ -20,6 +22,11 @@ class Stage(Protocol):
 STOP_S = 15.0
 """Below the 30 s that a stop may take in all, with the web and the store to close."""
 
+STEP_S = 60.0
+"""A step of ours lasts a second or so: one that lasts this long hangs."""
+OUTSIDE_STEP_S = 240.0
+"""A step that waits for others ends by its own limit (120 s for a read), then writes what came."""
+
 Wake = Callable[[], None]
 
 
@@ -31,12 +38,18 @@ class Runner:
         self._loops: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._events: list[asyncio.Event] = []
         self._stop = asyncio.Event()
+        self._limits: dict[str, float] = {}
+        self._began_s: dict[str, float] = {}
 
-    def add(self, stage: Stage, *, tick_s: float, then: Sequence[Wake] = ()) -> Wake:
+    def add(
+        self, stage: Stage, *, tick_s: float, then: Sequence[Wake] = (), limit_s: float = STEP_S
+    ) -> Wake:
         """Step this stage every `tick_s` seconds, and whenever the returned wake is called.
 
-        A step that did something wakes `then`, and is followed by another.
+        A step that did something wakes `then`, and is followed by another; one that lasts longer
+        than `limit_s` counts as stuck.
         """
+        self._limits[stage.name] = limit_s
         event = asyncio.Event()
         self._events.append(event)
         self._loops.append((stage.name, partial(self._loop, stage, tick_s, event, then)))
@@ -46,6 +59,13 @@ class Runner:
         """Let every stage look now."""
         for event in self._events:
             event.set()
+
+    def stuck(self) -> tuple[str, ...]:
+        """Return the stages whose step lasts longer than its limit."""
+        now_s = monotonic_s()
+        return tuple(
+            name for name, began_s in self._began_s.items() if now_s - began_s > self._limits[name]
+        )
 
     def stop(self) -> None:
         """Let every stage finish its step, then return from `run`."""
@@ -70,7 +90,10 @@ class Runner:
     ) -> None:
         while not self._stop.is_set():
             event.clear()  # before the step, so that a wake during it is kept
-            if await stage.step(self._now()):
+            self._began_s[stage.name] = monotonic_s()
+            has_done = await stage.step(self._now())
+            del self._began_s[stage.name]
+            if has_done:
                 for wake in then:
                     wake()
                 continue

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from veille.privacy.settings import PrivacySettings
-from veille.store import mentions, sources
+from veille.store import mentions, retention
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
-RECEIPTS = timedelta(days=2)
-"""Far above the five minutes in which a webhook request may be replayed."""
 BATCH = 200
 """Deleted in one transaction: short enough that no other write waits for it."""
 
@@ -20,7 +18,7 @@ log = structlog.get_logger()
 
 
 class Sweep:
-    """Originals after their hours, mentions after the days of their class."""
+    """Originals after their hours, mentions after the days of their class, then all the rest."""
 
     name = "sweep"
 
@@ -28,24 +26,35 @@ class Sweep:
         self._store = store
         self._originals = settings.originals_for()
         self._kept = settings.retention.durations()
+        self._ages = retention.Ages(
+            flagged=self._kept["flagged"],
+            incident=self._kept["incident"],
+            tombstones=max(retention.TOMBSTONES, *self._kept.values()),
+        )
 
     async def step(self, now: datetime) -> bool:
         """Delete one batch of what is too old at `now`; true when there may be more."""
+        return max((await self.clean(now)).values(), default=0) >= BATCH
 
-        def clean(db: Db) -> tuple[int, int]:
-            sources.drop_receipts(db, before=now - RECEIPTS)
-            dropped = mentions.drop_originals(db, before=now - self._originals)
-            expired = mentions.expire(
-                db,
-                neutral=now - self._kept["neutral"],
-                flagged=now - self._kept["flagged"],
-                incident=now - self._kept["incident"],
-                now=now,
-                limit=BATCH,
-            )
-            return dropped, expired
+    async def clean(self, now: datetime) -> dict[str, int]:
+        """Delete one batch and return how much went, by table; it is counted for the audit log."""
+        counts = await self._store.write(lambda db: self._clean(db, now))
+        if counts:
+            log.info("swept", **counts)
+        return counts
 
-        dropped, expired = await self._store.write(clean)
-        if dropped or expired:
-            log.info("swept", originals=dropped, mentions=expired)
-        return expired == BATCH
+    def _clean(self, db: Db, now: datetime) -> dict[str, int]:
+        dropped = mentions.drop_originals(db, before=now - self._originals, limit=BATCH)
+        expired = mentions.expire(
+            db,
+            neutral=now - self._kept["neutral"],
+            flagged=now - self._kept["flagged"],
+            incident=now - self._kept["incident"],
+            now=now,
+            limit=BATCH,
+        )
+        counts = {"originals": dropped, "texts": expired}
+        counts |= retention.purge(db, self._ages, now=now, limit=BATCH)
+        found = {name: count for name, count in counts.items() if count}
+        retention.note(db, found, now=now)
+        return found

@@ -9,7 +9,7 @@ import structlog
 
 
 def configure_logs(*, level: str = "info") -> None:
-    """Write one JSON object an event to standard error from now on."""
+    """Write one JSON object an event to standard error from now on, of libraries too."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -21,3 +21,21 @@ def configure_logs(*, level: str = "info") -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    libraries = logging.getLogger()
+    if not any(isinstance(handler, _Library) for handler in libraries.handlers):
+        libraries.addHandler(_Library(logging.WARNING))
+    logging.captureWarnings(capture=True)
+
+
+class _Library(logging.Handler):
+    """Says where a library complained, not what: its words may quote what it carried."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line for this record."""
+        error = record.exc_info[0] if record.exc_info else None
+        structlog.get_logger().warning(
+            "library",
+            name=record.name,
+            at=f"{record.module}:{record.lineno}",
+            error=error.__name__ if error else None,
+        )

@@ -1,0 +1,46 @@
+"""A new or changed rule counts what is stored, so that it does not start without a past."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from veille.domain.history import Tally
+from veille.domain.record import Observation
+from veille.rules.engine import Engine
+from veille.rules.model import RuleSet
+from veille.store import observations
+from veille.store.protocol import Store
+
+LIMIT = 100_000
+"""Newest observations that are counted again, some seconds' work: evaluation waits for it."""
+BATCH = 2000
+
+
+async def recount(
+    store: Store, ruleset: RuleSet, *, since: datetime, up_to: int, zone: ZoneInfo
+) -> Tally:
+    """Return the histories of these rules over the observations received from `since` on.
+
+    `up_to` is the last `seq` they have dealt with. A history begins with the first observation that
+    was counted, so that what was swept or lies beyond LIMIT is not taken for silence.
+    """
+    engine = Engine(ruleset, zone=zone)
+    first = await store.read(lambda db: observations.first_since(db, since))
+    seq = max(first - 1, up_to - LIMIT)
+    while seq < up_to:
+        found = await store.read(partial(observations.after, seq=seq, limit=BATCH))
+        seen = [observation for observation in found if observation.seq <= up_to]
+        if not seen:
+            break
+        await asyncio.to_thread(_count, engine, seen)
+        seq = seen[-1].seq
+    return engine.take_tally()
+
+
+def _count(engine: Engine, seen: list[Observation]) -> None:
+    for observation in seen:
+        engine.observe(observation)
+    engine.slide(seen[-1].received_at)

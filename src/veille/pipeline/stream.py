@@ -1,0 +1,133 @@
+"""One source that flows: accept what comes as it comes; a broken stream is data."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from veille.domain.errors import SourceError
+from veille.domain.mention import Batch
+from veille.pipeline.collect import Collect, Origin
+from veille.pipeline.patience import Patience
+from veille.pipeline.pull import PAUSE, log_rejections, note_failure
+from veille.store import sources, work
+from veille.store.engine import Db
+from veille.store.protocol import Store
+
+SILENCE_S = 60.0
+"""A collector yields every two seconds, empty or not: one that does not for this long hangs."""
+BASE_S, CAP_S = 1.0, 120.0
+SEEN_EVERY = timedelta(minutes=1)
+"""How often a quiet stream is noted as read: each note is a write to the disk."""
+CLOSE_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Collector(Protocol):
+    """Yields batches for as long as its connection holds; raises SourceError."""
+
+    def flow(self, cursor: str | None) -> AsyncGenerator[Batch, None]: ...
+
+
+class Stream:
+    """The connection to one source, one batch a step; `close` when the steps are over."""
+
+    def __init__(
+        self,
+        store: Store,
+        collect: Collect,
+        *,
+        origin: Origin,
+        collector: Collector,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = f"collect.{origin.id}"
+        self._store = store
+        self._collect = collect
+        self._origin = origin
+        self._collector = collector
+        self._patience = Patience(base_s=BASE_S, cap_s=CAP_S, jitter=jitter)
+        self._flow: AsyncGenerator[Batch, None] | None = None
+        self._noted_at: datetime | None = None
+
+    async def step(self, now: datetime) -> bool:
+        """Accept the next batch; true when something was stored or deleted.
+
+        With the backlog or the disk full nothing is taken: the source's own flow control holds it.
+        """
+        if self._patience.is_waiting(now):
+            return False
+        source = self._origin.id
+
+        def look(db: Db) -> tuple[str | None, int]:
+            return sources.cursor(db, source), work.backlog(db).count
+
+        cursor, waiting = await self._store.read(look)
+        if (cause := self._collect.why_full(waiting)) is not None:
+            self._patience.wait(now, PAUSE)
+            log.warning("source_paused", source=source, cause=cause, backlog=waiting)
+            return False
+        if self._flow is None:
+            self._flow = self._collector.flow(cursor)
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                batch = await anext(self._flow)
+        except StopAsyncIteration:
+            await self._failed(SourceError("the stream ended"), now)
+        except TimeoutError:
+            await self._failed(SourceError(f"nothing within {SILENCE_S:.0f} s"), now)
+        except SourceError as error:
+            await self._failed(error, now)
+        except Exception as error:  # noqa: BLE001 the edge of a source: it must end no other
+            await self._failed(SourceError(f"{type(error).__name__} in the collector"), now)
+        else:
+            self._patience.succeed()
+            return await self._take(batch, now)
+        return False
+
+    async def close(self) -> None:
+        """The connection is closed; what was yielded and not committed is not acknowledged."""
+        flow, self._flow = self._flow, None
+        if flow is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await flow.aclose()
+        except Exception as error:  # noqa: BLE001 a broken connection may fail to close, too
+            log.warning("source_not_closed", source=self._origin.id, error=type(error).__name__)
+
+    async def _take(self, batch: Batch, now: datetime) -> bool:
+        is_due = self._noted_at is None or abs(now - self._noted_at) >= SEEN_EVERY
+        if not (is_due or _has_something(batch)):
+            return False
+        accepted = await self._collect.accept(self._origin, batch, now=now)
+        self._noted_at = now
+        log_rejections(self._origin.id, batch)
+        if accepted.stored or accepted.deleted:
+            log.info(
+                "batch_stored", source=self._origin.id, new=accepted.stored, seen=accepted.seen
+            )
+        return bool(accepted.stored or accepted.deleted)
+
+    async def _failed(self, error: SourceError, now: datetime) -> None:
+        await self.close()
+        self._noted_at = None
+        await note_failure(
+            self._store, self._origin.id, error, now, self._patience.fail(error, now)
+        )
+
+
+def _has_something(batch: Batch) -> bool:
+    return bool(
+        batch.mentions
+        or batch.cursor
+        or batch.rejected
+        or batch.unknown_field_count
+        or batch.gone_authors
+    )

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install demo run test lint types floors rules bench lock clean system
+.PHONY: help install demo run test lint types floors rules bench lock clean system soak
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
@@ -33,13 +33,18 @@ run: install  ## the daemon, with ./config.toml
 test: install system lint types floors rules  ## every check, then the tests
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-system:  # Chromium for the accessibility tests: apt-get when root, else a message
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+system:  # what some tests need beside Python: apt-get when root, else a message
+	@for need in "chromium chromium accessibility" "mosquitto mosquitto MQTT" "prometheus promtool monitoring"; do \
+	  set -- $$need; \
+	  PATH="$$PATH:/usr/sbin" command -v $$2 >/dev/null || command -v $$2-browser >/dev/null || \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing chromium for the accessibility tests…"; \
-	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || \
-	      echo "chromium could not be installed: the accessibility tests will be skipped" >&2; \
-	  else echo "chromium is missing, so the accessibility tests will be skipped: apt-get install chromium" >&2; fi
+	    echo "installing $$1 for the $$3 tests…"; \
+	    systemctl mask --runtime $$1.service >/dev/null 2>&1; : the tests need the program, nobody the service; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$1; } >/dev/null || \
+	      echo "$$1 could not be installed: the $$3 tests will be skipped" >&2; \
+	    systemctl disable $$1.service >/dev/null 2>&1; systemctl unmask --runtime $$1.service >/dev/null 2>&1 || true; \
+	  else echo "$$2 is missing, so the $$3 tests will be skipped: apt-get install $$1" >&2; fi; \
+	done
 
 lint: install
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
@@ -55,6 +60,9 @@ rules: install  ## test the shipped rules
 
 bench: install  ## measure; the last figures stand in benchmarks/README.md
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+soak: install  ## the daemon under load and kill -9 for long (ARGS=--minutes 30)
+	@PYTHONPATH=tests $(BIN)/python soak/soak.py $(ARGS)
 
 lock: install  ## write requirements.lock again from pyproject.toml
 	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

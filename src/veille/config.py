@@ -6,11 +6,12 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,19 +19,21 @@ import msgspec
 from veille.alerts.settings import RouteSettings
 from veille.collectors.settings import SourceSettings
 from veille.domain.alert import Severity
+from veille.domain.durations import parse_duration
 from veille.domain.errors import ConfigError, InputError
 from veille.domain.query import parse_query
 from veille.domain.watch import Watch
 from veille.nlp.settings import ModelSettings
 from veille.notifiers.settings import ReceiverSettings
-from veille.privacy.settings import PrivacySettings, Retention
+from veille.privacy.settings import PrivacySettings
+from veille.reports.settings import ReportsSettings
 from veille.rules.settings import RulesSettings
 from veille.web.settings import WebSettings
 from veille.wording.catalogue import LANGUAGES
+from veille.wording.mistakes import explain
 
+SHORTEST_HEARTBEAT = timedelta(seconds=10)
 SEARCHED = (Path("config.toml"), Path("/etc/veille/config.toml"))
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>.*)`)?")
-_OTHER = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<at>.*)`)?", re.DOTALL)
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -42,6 +45,7 @@ class VeilleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     language: str = "fr"
     data_dir: str = "data"
     secrets: str = "secrets.toml"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +54,24 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     id: str
     query: str = ""
     territory: list[str] = []
+
+
+class HeartbeatSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[heartbeat]`: the address that hears a sign of life; empty: none is sent."""
+
+    url: str = ""
+    every: str = "1m"
+    allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("url is not an http or https address: write https://host/path")
+        try:
+            duration = parse_duration(self.every)
+        except InputError as error:
+            raise ValueError(str(error)) from error  # msgspec adds the path to a ValueError only
+        if duration < SHORTEST_HEARTBEAT:
+            raise ValueError(f'every = "{self.every}": at least 10s, to spare the monitor')
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +85,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     privacy: PrivacySettings = PrivacySettings()
     models: ModelSettings = ModelSettings()
     rules: RulesSettings = RulesSettings()
+    reports: ReportsSettings = ReportsSettings()
     web: WebSettings = WebSettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
 
 
 class Secrets:
@@ -78,6 +102,10 @@ class Secrets:
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
+
+    def also(self, values: Mapping[str, str]) -> Secrets:
+        """Return these secrets and those."""
+        return Secrets({**self._values, **values}, where=self._where)
 
     def __call__(self, name: str) -> str:
         """Return the secret of that name; ConfigError names the file and the line to add."""
@@ -135,68 +163,34 @@ def find(path: Path | None) -> Path:
 def load(path: Path | None = None) -> Loaded:
     """Return the checked configuration; ConfigError names the file, the key and the remedy."""
     found = find(path)
-    config = _decode(found)
-    problems = list(_problems(config))
-    if problems:
-        raise ConfigError("\n".join(f"{found.name}: {problem}" for problem in problems))
+    config = parse(_text(found), name=found.name)
     secrets = read_secrets(found.parent / config.veille.secrets)
     return Loaded(config=config, path=found, secrets=secrets)
 
 
-def _decode(path: Path) -> Config:
+def _text(path: Path) -> str:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path.name}: this is not TOML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse(text: str, *, name: str) -> Config:
+    """Return the checked content of a config.toml; ConfigError says `name`, key and remedy."""
     try:
-        return msgspec.convert(table, Config, strict=True)
+        config = msgspec.convert(tomllib.loads(text), Config, strict=True)
+        problems = list(_problems(config))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: this is not TOML: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path.name}: {_explain(str(error))}") from error
+        raise ConfigError(f"{name}: {explain(str(error), Config)}") from error
     except ConfigError as error:
-        raise ConfigError(f"{path.name}: {error}") from error
-
-
-def _explain(message: str) -> str:
-    unknown = _UNKNOWN.fullmatch(message)
-    if unknown is None:
-        other = _OTHER.fullmatch(message)
-        at, what = (other["at"] or "", other["what"]) if other else ("", message)
-        if at.endswith(".kind"):
-            what = f"{what}; known: {', '.join(_kinds(at))}"
-        return f"{at}: {what}" if at else what
-    at, key = unknown["at"] or "", unknown["key"]
-    close = get_close_matches(key, _keys(at), n=1)
-    remedy = f'; did you mean "{close[0]}"?' if close else ""
-    return f"{f'{at}.' if at else ''}{key}: unknown key{remedy}"
-
-
-def _keys(at: str) -> list[str]:
-    """Return the keys that may stand in the table at a path such as `source[1]`."""
-    if at == "privacy.retention":
-        return list(Retention.__struct_fields__)
-    structs = _structs(at) if at else (Config,)
-    return [name for struct in structs for name in struct.__struct_encode_fields__]
-
-
-def _kinds(at: str) -> list[str]:
-    return sorted(str(struct.__struct_config__.tag) for struct in _structs(at))
-
-
-def _structs(at: str) -> Iterable[type[msgspec.Struct]]:
-    kinds: Mapping[str, Iterable[type[msgspec.Struct]]] = {
-        "veille": (VeilleSettings,),
-        "watch": (WatchSettings,),
-        "source": get_args(SourceSettings),
-        "receiver": get_args(ReceiverSettings),
-        "route": (RouteSettings,),
-        "privacy": (PrivacySettings,),
-        "models": (ModelSettings,),
-        "rules": (RulesSettings,),
-        "web": (WebSettings,),
-    }
-    return kinds.get(re.split(r"[.\[]", at, maxsplit=1)[0], ())
+        raise ConfigError(f"{name}: {error}") from error
+    if problems:
+        raise ConfigError("\n".join(f"{name}: {problem}" for problem in problems))
+    return config
 
 
 def _problems(config: Config) -> Iterator[str]:
@@ -248,6 +242,9 @@ def _reference_problems(config: Config) -> Iterator[str]:
     for name in _routed(config.route):
         if name not in receivers:
             yield unknown_name("route.receivers", name, receivers)
+    for name in config.reports.to or ():
+        if name not in receivers:
+            yield unknown_name("reports.to", name, receivers)
     for route in nodes(config.route):
         severity = route.match.get("severity", Severity.INFO)
         if severity not in set(Severity):
@@ -276,24 +273,42 @@ def unknown_name(where: str, name: str, known: Collection[str]) -> str:
 def read_secrets(path: Path) -> Secrets:
     """Return the secrets of a TOML file (if it exists) and of systemd's credentials folder.
 
-    ConfigError when the file may be read by others: a secret is 0600.
+    A credential of the file's name stands for the file, which the service itself cannot read; any
+    other is one secret. ConfigError when the file may be read by others: a secret is 0600.
     """
     values: dict[str, str] = {}
-    if path.is_file():
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    passed = Path(credentials) / path.name if credentials else None
+    if passed is not None and passed.is_file():
+        values = _table(passed)
+    elif path.is_file():
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise ConfigError(f"{path}: others may read the secrets: run chmod 600 {path}")
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            # the parser's message may quote the line, which is the secret
-            raise ConfigError(f'{path}: this is not TOML: write lines NAME = "value"') from None
-        values = {name: value for name, value in table.items() if isinstance(value, str)}
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        values = _table(path)
     if credentials:
         for file in Path(credentials).iterdir():
-            if file.is_file():
+            if file.is_file() and file != passed:
                 values[file.name] = file.read_text(encoding="utf-8").strip()
     return Secrets(values, where=str(path))
+
+
+def _table(path: Path) -> dict[str, str]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # the parser's message may quote the line, which is the secret
+        raise ConfigError(f'{path}: this is not TOML: write lines NAME = "value"') from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}): give it to the user who runs veille, or "
+            f"as a systemd credential named {path.name}"
+        ) from error
+    return {name: value for name, value in table.items() if isinstance(value, str)}
+
+
+def notify_socket() -> str | None:
+    """Return where systemd listens (sd_notify(3)), None when nobody does."""
+    return os.environ.get("NOTIFY_SOCKET") or None
 
 
 def packaged(name: str) -> Path:

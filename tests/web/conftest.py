@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ from veille.store import alerts, incidents, mentions, queue, sources, timeline, 
 from veille.store.engine import Db, SqliteStore
 from veille.store.users import Role
 from veille.web.app import build
+from veille.web.server import listen
 from veille.web.settings import WebSettings
 from veille.web.site import SITE
 
@@ -304,7 +306,7 @@ def staff(db: Db) -> None:
     """Camille and Sacha act, Dominique reads; all have chosen their password."""
     for name, role in (("Camille", Role.TRIAGE), ("Sacha", Role.ADMIN), ("Dominique", Role.READER)):
         users.add(db, name=name, password_hash=_HASH, role=role, now=NOW)
-        users.set_password(db, name, password_hash=_HASH, must_change=False)
+        users.set_password(db, name, password_hash=_HASH, must_change=False, now=NOW)
 
 
 @pytest.fixture
@@ -344,12 +346,9 @@ async def empty_town(
         now=clock,
     )
     app[SITE].templates.bytecode_cache = Compiled()
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    port = runner.addresses[0][1]
-    yield Town(store, clock, door, pulse, vault, f"http://127.0.0.1:{port}", app)
-    await runner.cleanup()
+    async with AsyncExitStack() as stack:
+        address = await listen(app, "127.0.0.1:0", stack)
+        yield Town(store, clock, door, pulse, vault, address, app)
 
 
 @pytest.fixture

@@ -354,6 +354,24 @@ async def test_the_new_password_replaces_the_one_time_one_and_every_session(
     assert (await try_login(stranger, "Noor", chosen)).status == 303
 
 
+async def test_a_one_time_password_expires_after_a_week_and_can_be_renewed(
+    town: Town, stranger: Browser
+) -> None:
+    add = town.store.write(lambda db: web_users.add_user(db, "Noor", "triage", town.clock()))
+    once = await add
+    town.clock.advance(days=7, seconds=1)
+    answer = await try_login(stranger, "Noor", once)
+    assert answer.status == 401
+    assert "a expiré" in answer.text
+    reset = town.store.write(lambda db: web_users.reset_password(db, "Noor", town.clock()))
+    assert (await try_login(stranger, "Noor", await reset)).status == 303
+
+
+async def test_a_chosen_password_does_not_expire(town: Town, stranger: Browser) -> None:
+    town.clock.advance(days=700)
+    assert (await try_login(stranger, "Camille", PASSWORD)).status == 303
+
+
 @pytest.mark.parametrize(
     ("current", "new", "again", "said"),
     [

@@ -106,3 +106,20 @@ async def test_a_page_hears_of_news_by_its_etag(
     head = await camille.ask("HEAD", "/", headers=known)
     before, after = (set(x.headers["Veille-Marks"].split()) for x in (page, head))
     assert (head.status, after - before) == (200, {"I1.2!"})
+
+
+async def test_what_does_not_fit_on_the_page_is_counted(
+    town: Town, camille: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "affiché" not in (await camille.get("/")).text
+    monkeypatch.setattr("veille.web.now_page._ITEMS", 1)
+    monkeypatch.setattr("veille.web.now_page._INCIDENTS", 1)
+    page = (await camille.get("/")).text
+    assert "1 autre incident en cours n&#39;est pas affiché" in page
+    assert "1 autre mention à traiter n&#39;est pas affichée" in page
+
+
+async def test_a_daemon_that_is_not_well_says_so_to_who_looks(town: Town, camille: Browser) -> None:
+    town.pulse.reasons = ("less than 5% of the disk is free",)
+    page = (await camille.get("/")).text
+    assert "veille ne travaille pas comme il faut : less than 5% of the disk is free" in page

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import structlog
@@ -23,6 +25,11 @@ Browser = Any
 
 PASSWORD = "une rivière en crue 1910"
 HTTPS = WebSettings(public_url="https://veille.example")
+UNREADABLE = (
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"\x16\x03\x01 secret-bytes\r\n\r\n",
+    b"GET /\x00 HTTP/1.1\r\n\r\n",
+)
 PROMISED = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
@@ -41,6 +48,7 @@ PUBLIC = {
     ("POST", "/hooks/{source}"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
 }
 KEY = f"{1:032x}"
 
@@ -84,6 +92,7 @@ EVERY_KIND = (
     ("POST", "/logout", 403),
     ("GET", "/livez", 200),
     ("GET", "/readyz", 503),
+    ("GET", "/metrics", 404),
     ("POST", "/hooks/presse", 202),
     ("GET", "/hooks/presse", 405),
     ("POST", "/hooks/a/b", 404),
@@ -332,3 +341,33 @@ async def test_a_store_that_stops_is_a_503_page(town: Town, camille: Browser) ->
     assert answer.status == 503
     assert PROMISED.items() <= dict(answer.headers).items()
     assert (await camille.get("/")).status == 200
+
+
+@pytest.mark.parametrize("sent", UNREADABLE)
+async def test_what_cannot_be_parsed_is_refused_under_the_same_headers(
+    town: Town, sent: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(town.url).port)
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            answer = (await reader.read()).decode()
+    finally:
+        writer.close()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert " 400 " in head.splitlines()[0]
+    for name, value in PROMISED.items():
+        assert f"{name}: {value}" in head
+    assert body == "refused\n"
+
+
+@pytest.mark.parametrize("settings", [HTTPS])
+async def test_over_tls_even_an_unreadable_request_is_told_to_stay_there(town: Town) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(town.url).port)
+    try:
+        writer.write(UNREADABLE[0])
+        async with asyncio.timeout(5):
+            answer = (await reader.read()).decode()
+    finally:
+        writer.close()
+    assert "Strict-Transport-Security: max-age=31536000" in answer

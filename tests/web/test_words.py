@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veille.domain.alert import Alert, AlertState, Severity
+from veille.domain.alert import Alert, AlertState, Baseline, BaselineKind, Severity
 from veille.domain.incident import Event
 from veille.web.text import foreign_lang, pieces, safe_link
 from veille.web.words import Words, number_of
@@ -45,6 +46,16 @@ def test_a_count_stands_beside_what_is_usual_and_how_sure_we_are() -> None:
     assert plain(said) == "12 messages de 11 personnes en 15 min (d'habitude : 0) · certain"
     said = FR.count(alert(), usual=4.25, certainty=0.5)
     assert plain(said) == "12 messages de 11 personnes en 15 min (d'habitude : 4,2) · incertain"
+
+
+def test_a_spike_says_its_bound_and_a_short_history() -> None:
+    spike = Baseline(kind=BaselineKind.PREVIOUS, points=12, expected=5.0)
+    said = plain(FR.why(replace(alert(), threshold=7.1213, baseline=spike)))
+    assert said.endswith("a compté 12 messages de 11 personnes en 15 min ; seuil : 7,12 messages.")
+    cold = Baseline(kind=BaselineKind.SEASONAL, points=1, is_cold=True)
+    unknown = replace(alert(), threshold=10, baseline=cold)
+    assert "peu d'historique : seuil fixe de 10 messages." in plain(FR.why(unknown))
+    assert "(peu d'historique)" in FR.count(unknown, usual=None, certainty=None)
 
 
 def test_what_is_unknown_is_left_out() -> None:

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from veille.collectors.base import FeedSource, FileSource, WebhookSource
+from veille.collectors.base import (
+    BlueskySource,
+    FeedSource,
+    FileSource,
+    MastodonSource,
+    MqttSource,
+    PullCollector,
+    StreamCollector,
+    WebhookSource,
+)
+from veille.collectors.bluesky import BlueskyCollector
 from veille.collectors.feed import FeedCollector
 from veille.collectors.file import FileCollector
-from veille.collectors.webhook import decode_secret
+from veille.collectors.mastodon import MastodonCollector
+from veille.collectors.mqtt import MqttCollector
+from veille.collectors.settings import SourceSettings
 from veille.config import Loaded
 from veille.domain.durations import parse_duration
 from veille.net.client import Client
 from veille.net.guard import check_host
-from veille.notifiers.base import Tools
+from veille.net.signature import decode_secret
+from veille.notifiers.base import Notifier, Tools
 from veille.notifiers.message import Voice
+from veille.notifiers.mqtt import MqttNotifier
 from veille.notifiers.pace import Pace
 from veille.notifiers.registry import build
 from veille.pipeline.collect import Collect
-from veille.pipeline.deliver import Notifier
 from veille.pipeline.pull import Pull
+from veille.pipeline.stream import Stream
 from veille.store.protocol import Store
 from veille.wording.catalogue import catalogue
+
+ClientType = Callable[..., Client]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,32 +67,75 @@ async def pullers(
     loaded: Loaded, store: Store, collect: Collect, stack: AsyncExitStack
 ) -> list[Pull]:
     """Return the poll loop of every source that is read; clients close with the stack."""
-    found: list[Pull] = []
-    for source in loaded.config.source:
-        match source:
-            case FileSource():
-                path = str(loaded.resolve(source.path))
-                reader = FileCollector(msgspec.structs.replace(source, path=path))
-                found.append(_pull(store, collect, source, reader, source.poll))
-            case FeedSource():
-                client = await stack.enter_async_context(
-                    Client(allow_private=source.allow_private, allow_hosts=source.allow_hosts)
-                )
-                feed = FeedCollector(source, client)
-                found.append(_pull(store, collect, source, feed, source.poll))
-            case WebhookSource():
-                pass  # pushed: see doors
+    return [
+        Pull(store, collect, origin=source, collector=reader, poll=parse_duration(source.poll))
+        for source in loaded.config.source
+        if isinstance(source, FileSource | FeedSource)
+        and (reader := await _reader(loaded, source, stack)) is not None
+    ]
+
+
+async def collector(
+    loaded: Loaded, source: SourceSettings, stack: AsyncExitStack, *, client: ClientType = Client
+) -> PullCollector | StreamCollector | None:
+    """Return what reads this source; None when it is pushed. Clients close with the stack."""
+    if isinstance(source, MqttSource):  # a visitor takes over no session, and leaves none
+        name = f"{source.client_id or source.id}-visit"
+        source = msgspec.structs.replace(source, client_id=name, session="1s")
+    reader = await _reader(loaded, source, stack, client=client)
+    return reader or await _stream(loaded, source, stack, client=client)
+
+
+async def _reader(
+    loaded: Loaded, source: SourceSettings, stack: AsyncExitStack, *, client: ClientType = Client
+) -> PullCollector | None:
+    match source:
+        case FileSource():
+            path = str(loaded.resolve(source.path))
+            return FileCollector(msgspec.structs.replace(source, path=path))
+        case FeedSource():
+            return FeedCollector(source, await _open(source, stack, client))
+        case _:
+            return None  # pushed (see doors), or a stream
+
+
+async def streams(
+    loaded: Loaded, store: Store, collect: Collect, stack: AsyncExitStack
+) -> list[Stream]:
+    """Return the loop of every source that stays connected; closed with the stack."""
+    found = [
+        Stream(store, collect, origin=source, collector=collector)
+        for source in loaded.config.source
+        if (collector := await _stream(loaded, source, stack)) is not None
+    ]
+    for stream in found:
+        stack.push_async_callback(stream.close)
     return found
 
 
-def _pull(
-    store: Store,
-    collect: Collect,
-    source: FileSource | FeedSource,
-    collector: FileCollector | FeedCollector,
-    poll: str,
-) -> Pull:
-    return Pull(store, collect, origin=source, collector=collector, poll=parse_duration(poll))
+async def _stream(
+    loaded: Loaded, source: SourceSettings, stack: AsyncExitStack, *, client: ClientType = Client
+) -> StreamCollector | None:
+    match source:
+        case BlueskySource():
+            return BlueskyCollector(source, await _open(source, stack, client))
+        case MastodonSource():
+            token = None if source.token is None else loaded.secrets(source.token)
+            opened = await _open(source, stack, client)
+            return MastodonCollector(source, opened, token=token)
+        case MqttSource():
+            password = None if source.password is None else loaded.secrets(source.password)
+            return MqttCollector(source, password=password)
+        case _:
+            return None
+
+
+async def _open(
+    source: FeedSource | BlueskySource | MastodonSource, stack: AsyncExitStack, client: ClientType
+) -> Client:
+    return await stack.enter_async_context(
+        client(allow_private=source.allow_private, allow_hosts=source.allow_hosts)
+    )
 
 
 async def notifiers(loaded: Loaded, stack: AsyncExitStack) -> Mapping[str, Notifier]:
@@ -94,4 +153,8 @@ async def notifiers(loaded: Loaded, stack: AsyncExitStack) -> Mapping[str, Notif
         check_host=check_host,
         pace=Pace(),
     )
-    return {receiver.id: build(receiver, tools=tools) for receiver in loaded.config.receiver}
+    found = {receiver.id: build(receiver, tools=tools) for receiver in loaded.config.receiver}
+    for notifier in found.values():
+        if isinstance(notifier, MqttNotifier):
+            await stack.enter_async_context(notifier)
+    return found

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from veille.app import parts
 from veille.app.channels import doors
-from veille.collectors.base import WebhookSource
+from veille.collectors.base import MastodonSource, MqttSource, WebhookSource
 from veille.config import Loaded, nodes, unknown_name
-from veille.domain.errors import RuleError, VeilleError
-from veille.notifiers.settings import SlackReceiver
+from veille.domain.errors import ConfigError, RuleError, VeilleError
+from veille.net.guard import check_literal
+from veille.net.signature import decode_secret
+from veille.notifiers.settings import SlackReceiver, WebhookReceiver
 from veille.pipeline import rule_tests
 from veille.pipeline.rule_tests import Report
 
@@ -29,7 +34,10 @@ def findings(loaded: Loaded) -> list[str]:
         found.extend(_without_authors(loaded))
     if not found:
         checks.append(lambda: doors(loaded))
+        checks.append(lambda: _signing_keys(loaded))
     found.extend(_unmatched(loaded))
+    found.extend(_unwritable(loaded))
+    found.extend(private_addresses(loaded))
     for part in checks:
         try:
             part()
@@ -53,6 +61,45 @@ def _unmatched(loaded: Loaded) -> Iterator[str]:
         yield from _strange("route.match", node.match, labels)
         if "rule" in node.match:
             yield from _strange("route.match.rule", [node.match["rule"]], names)
+
+
+def _unwritable(loaded: Loaded) -> Iterator[str]:
+    """Yield why the data folder cannot be used; one that does not exist is made by the daemon."""
+    folder = loaded.resolve(loaded.config.veille.data_dir)
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    where = f"{loaded.path.name}: veille.data_dir: {folder}"
+    if not nearest.is_dir():
+        yield f"{where}: {nearest} is no folder: name another one"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield f"{where}: {nearest} cannot be written to: change its owner or name another folder"
+
+
+def private_addresses(loaded: Loaded) -> Iterator[str]:
+    """Yield each address of a source or receiver that is private and not allowed to be.
+
+    Only addresses written as such: names are resolved when they are connected to.
+    """
+    for section in ("source", "receiver"):
+        for index, settings in enumerate(getattr(loaded.config, section)):
+            if getattr(settings, "allow_private", False):
+                continue
+            for key, host in _hosts(settings):
+                try:
+                    check_literal(host, allow_private=False)
+                except VeilleError as error:
+                    yield f"{loaded.path.name}: {section}[{index}].{key}: {error}"
+
+
+def _hosts(settings: object) -> Iterator[tuple[str, str]]:
+    """Yield the hosts that settings of any kind name, with their keys."""
+    if host := getattr(settings, "host", None):
+        yield "host", host
+    for key in ("url", "urls", "api_url"):
+        value = getattr(settings, key, None) or ()
+        for url in [value] if isinstance(value, str) else value:
+            with suppress(ValueError):  # a bracket that is not closed: found when it is read
+                if host := urlsplit(url).hostname:
+                    yield key, host
 
 
 def _strange(where: str, given: Iterable[str], known: Collection[str]) -> Iterator[str]:
@@ -81,11 +128,26 @@ def secret_names(loaded: Loaded) -> Iterator[tuple[str, str]]:
     for source in loaded.config.source:
         if isinstance(source, WebhookSource):
             yield f"source {source.id}", source.secret
+        elif isinstance(source, MqttSource) and source.password is not None:
+            yield f"source {source.id}", source.password
+        elif isinstance(source, MastodonSource) and source.token is not None:
+            yield f"source {source.id}", source.token
     for receiver in loaded.config.receiver:
         if isinstance(receiver, SlackReceiver):
             yield f"receiver {receiver.id}", receiver.token
+        elif isinstance(receiver, WebhookReceiver):
+            yield f"receiver {receiver.id}", receiver.secret
         elif receiver.password is not None:
             yield f"receiver {receiver.id}", receiver.password
+
+
+def _signing_keys(loaded: Loaded) -> None:
+    for receiver in loaded.config.receiver:
+        if isinstance(receiver, WebhookReceiver):
+            try:
+                decode_secret(loaded.secrets(receiver.secret))
+            except ConfigError as error:
+                raise ConfigError(f"receiver {receiver.id}: {error}") from error
 
 
 def _missing_secrets(loaded: Loaded) -> Iterator[str]:

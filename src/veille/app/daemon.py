@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 
 import structlog
-from aiohttp import web as http
 
-from veille.app import parts
-from veille.app.channels import doors, notifiers, pullers
+from veille.app import operations, parts, reports
+from veille.app.backup import LEDGER
+from veille.app.channels import doors, notifiers, pullers, streams
+from veille.app.lock import alone
+from veille.app.privacy import reapply_erasures
 from veille.config import Loaded
 from veille.domain.clock import utc_now
-from veille.domain.errors import ConfigError
+from veille.notifiers.mqtt import MqttNotifier
 from veille.pipeline.actions import Actions
 from veille.pipeline.analyze import Analyze
 from veille.pipeline.collect import Collect
@@ -28,43 +26,22 @@ from veille.pipeline.dispatch import Dispatch
 from veille.pipeline.evaluate import Evaluate
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
+from veille.pipeline.presence import Presence
+from veille.pipeline.redact import Redact
 from veille.pipeline.rulewatch import RuleWatch
-from veille.pipeline.runner import Outside, Runner, Wake
+from veille.pipeline.runner import OUTSIDE_STEP_S, Outside, Runner, Wake
 from veille.pipeline.sweep import Sweep
+from veille.pipeline.upkeep import Upkeep
 from veille.store import outbox, work
 from veille.store.engine import Db, SqliteStore
 from veille.web.app import build
+from veille.web.server import listen
 
 GRID_S = 10.0
-_SILENT = logging.getLogger("veille.http")
-"""aiohttp logs what it cannot parse, with the client's bytes; pages log their own errors."""
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+STREAM_TICK_S = 0.05
+"""A stream waits by itself: this only lets the loop breathe."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Health:
-    """Live while the process answers; ready when the stages run and the store takes writes."""
-
-    store: SqliteStore
-    is_started: bool = False
-
-    def is_live(self) -> bool:
-        """Whether the process runs: true, since it answered."""
-        return True
-
-    async def why_not_ready(self) -> tuple[str, ...]:
-        """Return why no work should be sent here, empty when ready."""
-        if not self.is_started:
-            return ("starting",)
-        try:
-            async with asyncio.timeout(5):
-                await self.store.write(lambda db: work.backlog(db))
-        except TimeoutError:
-            return ("the store does not answer",)
-        return ()
 
 
 async def serve(loaded: Loaded) -> None:
@@ -73,21 +50,9 @@ async def serve(loaded: Loaded) -> None:
         runner = await stack.enter_async_context(daemon(loaded, now=utc_now))
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, runner.stop)
-        await runner.run()
+            loop.add_signal_handler(name, operations.stopper(loaded, runner))
+        await operations.run(runner)
         log.info("stopped")
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold the lock file: two daemons on one store would both send. ConfigError when held."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(f"{path}: another veille runs on this data_dir: stop it") from error
-        yield
 
 
 def _try_parked_again(db: Db) -> None:
@@ -107,48 +72,77 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         await store.write(work.release)  # only a killed process can have held a lease
         await store.write(outbox.release)
         await store.write(_try_parked_again)
+        # an erasure that was killed, or one older than the backup that was restored
+        await reapply_erasures(store, database.with_name(LEDGER), now=now())
         if config.privacy.key not in loaded.secrets:
             log.warning("authors_dropped", missing=config.privacy.key)
         analyst = await asyncio.to_thread(parts.load_analyst, loaded)
         collect = Collect(store, matcher=parts.matcher(loaded), protector=parts.protector(loaded))
-        evaluate = Evaluate(store, parts.rules(loaded))
+        kept = config.privacy.retention.durations()["neutral"]
+        evaluate = Evaluate(store, parts.rules(loaded), zone=loaded.timezone, reach=kept)
         await evaluate.open(now())
         dispatch = Dispatch(store, route=loaded.route, group_wait=config.rules.waits())
-        delivers = await _add_delivery(loaded, store, runner, stack)
+        delivers = await _add_delivery(loaded, store, runner, stack, now=now)
         dispatched = runner.add(dispatch, tick_s=1.0, then=delivers)
         evaluated = runner.add(evaluate, tick_s=GRID_S, then=[dispatched])
         analyzed = runner.add(Analyze(store, analyst), tick_s=GRID_S, then=[evaluated])
         for pull in await pullers(loaded, store, collect, stack):
-            runner.add(pull, tick_s=0.5, then=[analyzed])
+            runner.add(pull, tick_s=0.5, then=[analyzed], limit_s=OUTSIDE_STEP_S)
+        for stream in await streams(loaded, store, collect, stack):
+            runner.add(stream, tick_s=STREAM_TICK_S, then=[analyzed], limit_s=OUTSIDE_STEP_S)
         runner.add(RuleWatch(store, evaluate, parts.rules_folder(loaded)), tick_s=1.0)
-        runner.add(Sweep(store, config.privacy), tick_s=300.0)
+        redacted = runner.add(Redact(store), tick_s=1.0, then=delivers)
+        runner.add(Sweep(store, config.privacy), tick_s=300.0, then=[redacted])
+        runner.add(Upkeep(store, collect, database=database), tick_s=10.0)
+        if (weekly := reports.schedule(loaded, store)) is not None:
+            runner.add(weekly, tick_s=30.0, then=delivers)
         runner.add(Outside(store, runner.wake), tick_s=1.0)
-        health = Health(store)
+        watched = await operations.watch_over(loaded, store, runner, stack, now=now)
         intake = Intake(store, collect, doors(loaded), now=now, wake=analyzed)
-        await _open_web(loaded, store, (intake, health), now, stack)
-        health.is_started = True
+        await _open_web(loaded, store, (intake, watched), now, stack)
+        watched.started()
         log.info("started", sources=len(config.source), receivers=len(config.receiver))
         yield runner
 
 
 async def _add_delivery(
-    loaded: Loaded, store: SqliteStore, runner: Runner, stack: AsyncExitStack
+    loaded: Loaded,
+    store: SqliteStore,
+    runner: Runner,
+    stack: AsyncExitStack,
+    *,
+    now: Callable[[], datetime],
 ) -> list[Wake]:
-    sender = Sender(institution=loaded.config.veille.name, public_url=loaded.config.web.public_url)
+    def sender(name: str) -> Sender:
+        return Sender(
+            institution=loaded.config.veille.name,
+            public_url=loaded.config.web.public_url,
+            documents=reports.documents(loaded, store, name, now=now),
+        )
+
+    found = await notifiers(loaded, stack)
+    for name, notifier in found.items():
+        if isinstance(notifier, MqttNotifier):
+            presence = Presence(receiver=name, keeper=notifier)
+            runner.add(presence, tick_s=1.0, limit_s=OUTSIDE_STEP_S)
     return [
-        runner.add(Deliver(store, receiver=name, notifier=notifier, sender=sender), tick_s=1.0)
-        for name, notifier in (await notifiers(loaded, stack)).items()
+        runner.add(
+            Deliver(store, receiver=name, notifier=notifier, sender=sender(name)),
+            tick_s=1.0,
+            limit_s=OUTSIDE_STEP_S,
+        )
+        for name, notifier in found.items()
     ]
 
 
 async def _open_web(
     loaded: Loaded,
     store: SqliteStore,
-    ports: tuple[Intake, Health],
+    ports: tuple[Intake, operations.Operations],
     now: Callable[[], datetime],
     stack: AsyncExitStack,
 ) -> None:
-    config, (intake, health) = loaded.config, ports
+    config, (intake, watched) = loaded.config, ports
     site = build(
         store=store,
         settings=config.web,
@@ -157,27 +151,9 @@ async def _open_web(
         language=config.veille.language,
         actions=Actions(store, route=loaded.route, now=now),
         intake=intake,
-        health=health,
+        health=watched.health,
+        exposition=watched.exposition,
         originals=Originals(store, key=parts.sealing_key(loaded), now=now),
         now=now,
     )
     await listen(site, config.web.listen, stack)
-
-
-async def listen(site: http.Application, address: str, stack: AsyncExitStack) -> str:
-    """Serve the site on `host:port` (port 0: a free one) and return the address it got."""
-    server = http.AppRunner(site, access_log=None, shutdown_timeout=5.0, logger=_SILENT)
-    await server.setup()
-    stack.push_async_callback(server.cleanup)
-    host, _, port = address.rpartition(":")
-    socket = http.TCPSite(server, host.strip("[]"), int(port))
-    try:
-        await socket.start()
-    except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"web.listen: {address} cannot be listened on ({error.__class__.__name__}: "
-            f"{getattr(error, 'strerror', None) or error}): is another program there? "
-            "write another port"
-        ) from error
-    bound = server.addresses[0]
-    return f"http://{bound[0]}:{bound[1]}"

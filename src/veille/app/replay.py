@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from bisect import bisect_right
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +26,7 @@ from veille.pipeline.evaluate import Evaluate
 from veille.pipeline.replay import Replay, Script, Stages
 from veille.privacy.protect import Protector
 from veille.privacy.settings import PrivacySettings
+from veille.rules.engine import PARIS
 from veille.rules.settings import RulesSettings
 from veille.store.engine import SqliteStore
 from veille.store.protocol import Store
@@ -40,8 +43,13 @@ class Options:
     as_json: bool = False
 
 
-async def replay(options: Options) -> tuple[list[str], list[str]]:
-    """Return the lines to print, one transition each, and why lines could not be read."""
+async def replay(
+    options: Options, told: Callable[[int, float], None] = lambda *_: None
+) -> tuple[list[str], list[str]]:
+    """Return the lines to print, one transition each, and why lines could not be read.
+
+    `told` hears how many mentions were played, and of how many.
+    """
     loaded = load(options.config) if options.config else None
     content = await asyncio.to_thread(options.file.read_bytes)
     batch = parse_lines(content.splitlines())
@@ -66,8 +74,9 @@ async def replay(options: Options) -> tuple[list[str], list[str]]:
             origins={s.id: s for s in loaded.config.source} if loaded else None,
             until=options.until,
         )
-        async for _ in run.play():
-            pass
+        arrivals = [mention.received_at or mention.created_at for mention in script.mentions]
+        async for at in run.play():
+            told(bisect_right(arrivals, at), len(arrivals))
         names = {
             masking.tombstone(m.source, m.id, m.created_at).key: f"{m.source}:{m.id}"
             for m in script.mentions
@@ -91,7 +100,7 @@ async def build_stages(store: Store, loaded: Loaded | None, masking: Protector) 
             is_replay=True,
         ),
         analyze=Analyze(store, analyst),
-        evaluate=Evaluate(store, parts.rules(loaded)),
+        evaluate=Evaluate(store, parts.rules(loaded), zone=loaded.timezone if loaded else PARIS),
         dispatch=Dispatch(store, route=route, group_wait=waits),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
+from veille.cli.progress import progress
 from veille.cli.root import chosen, config_option, json_option
 from veille.domain.analysis import Analysis
 from veille.domain.errors import MentionError
@@ -50,12 +52,13 @@ def _read(stream: BinaryIO) -> Iterator[_Line]:
                 yield _Line(number=number, id="", text="", error=f"not UTF-8 at byte {error.start}")
 
 
-def _json(line: _Line, found: Analysis) -> dict[str, Any]:  # Any: the shape of the JSON printed
+def analysis_json(found: Analysis) -> dict[str, Any]:  # Any: the shape of the JSON printed
+    """Return an analysis as every command prints it, scores with four decimals."""
+
     def score(value: float) -> float:
         return round(value, 4)
 
     return {
-        "id": line.id,
         "lang": found.lang,
         "sentiment": {
             "label": found.sentiment.label,
@@ -97,19 +100,32 @@ def command(ctx: click.Context, file: BinaryIO, as_json: bool, config_path: Path
 
     path = chosen(ctx, config_path)
     analyst = load_analyst(load(path) if path else None)
-    has_bad = False
+    has_bad, done = False, 0
     lines = _read(file)
-    while chunk := list(islice(lines, CHUNK)):
-        good = [line for line in chunk if line.error is None]
-        found = dict(
-            zip((g.number for g in good), analyst.analyze([g.text for g in good]), strict=True)
-        )
-        for line in chunk:
-            has_bad |= line.error is not None
-            _print(line, found.get(line.number), as_json=as_json)
-        sys.stdout.flush()
+    is_wanted = not sys.stdout.isatty()  # lines that appear are progress enough
+    with progress("analyze", unit="lines", is_wanted=is_wanted) as report:
+        while chunk := list(islice(lines, CHUNK)):
+            good = [line for line in chunk if line.error is None]
+            found = dict(
+                zip((g.number for g in good), analyst.analyze([g.text for g in good]), strict=True)
+            )
+            for line in chunk:
+                has_bad |= line.error is not None
+                _print(line, found.get(line.number), as_json=as_json)
+            sys.stdout.flush()
+            done += len(chunk)
+            report(done, _expected(file, done))
     if has_bad:
         sys.exit(1)
+
+
+def _expected(file: BinaryIO, done: int) -> float | None:
+    """Return about how many lines a file has, None for a pipe."""
+    try:
+        size, read = os.fstat(file.fileno()).st_size, file.tell()
+    except OSError:
+        return None
+    return done * size / read if size and read else None
 
 
 def _print(line: _Line, found: Analysis | None, *, as_json: bool) -> None:
@@ -120,4 +136,7 @@ def _print(line: _Line, found: Analysis | None, *, as_json: bool) -> None:
         else:
             click.echo(f"line {line.number}: {line.error}", err=True)
         return
-    click.echo(msgspec.json.encode(_json(line, found)) if as_json else _say(line, found))
+    if as_json:
+        click.echo(msgspec.json.encode({"id": line.id, **analysis_json(found)}))
+    else:
+        click.echo(_say(line, found))

@@ -25,6 +25,7 @@ from veille.store.protocol import Store
 if TYPE_CHECKING:
     from veille.pipeline.actions import Actions
 
+LIMIT = 500
 SHAPES = {"critical": "▲", "warning": "◆", "info": "●"}
 
 actor_option = click.option(
@@ -39,17 +40,28 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="also what is resolved or closed")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=LIMIT,
+    show_default=True,
+    help="how many incidents and how many queue items at most",
+)
 @json_option
 @config_option
 @click.pass_context
-def list_(ctx: click.Context, everything: bool, as_json: bool, config_path: Path | None) -> None:
+def list_(
+    ctx: click.Context, everything: bool, limit: int, as_json: bool, config_path: Path | None
+) -> None:
     """List open incidents, then queue items, gravest first."""
 
-    async def read(store: Store, loaded: Loaded) -> list[dict[str, object]]:
+    async def read(store: Store, loaded: Loaded) -> tuple[list[dict[str, object]], int]:
         zone = loaded.timezone
-        return await store.read(lambda db: _rows(db, zone, everything=everything))
+        return await store.read(lambda db: _rows(db, zone, everything=everything, limit=limit))
 
-    rows = with_store(chosen(ctx, config_path), read)
+    rows, left_out = with_store(chosen(ctx, config_path), read)
+    if left_out:
+        click.echo(f"{left_out} more: see them with --limit {limit + left_out}", err=True)
     if as_json:
         click.echo(msgspec.json.encode(rows))
         return
@@ -61,15 +73,20 @@ def list_(ctx: click.Context, everything: bool, as_json: bool, config_path: Path
         )
 
 
-def _rows(db: Db, zone: ZoneInfo, *, everything: bool) -> list[dict[str, object]]:
+def _rows(
+    db: Db, zone: ZoneInfo, *, everything: bool, limit: int
+) -> tuple[list[dict[str, object]], int]:
+    """Return the rows, and how many were left out."""
     from veille.store import incidents, queue
 
     open_states = [s for s in IncidentState if everything or s is not IncidentState.RESOLVED]
     item_states = [s for s in QueueState if everything or s.is_open]
-    found = incidents.list_(db, states=open_states, limit=500)
-    items = queue.list_(db, states=item_states, limit=500)
+    found = incidents.list_(db, states=open_states, limit=limit)
+    items = queue.list_(db, states=item_states, limit=limit)
+    count = incidents.count(db, states=open_states) + queue.count(db, states=item_states)
     rows = [_incident(i, zone) for i in found] + [_item(q, zone) for q in items]
-    return sorted(rows, key=lambda row: list(SHAPES).index(str(row["severity"])))
+    rows.sort(key=lambda row: list(SHAPES).index(str(row["severity"])))
+    return rows, count - len(rows)
 
 
 def _incident(incident: Incident, zone: ZoneInfo) -> dict[str, object]:
@@ -160,7 +177,8 @@ def _act(
     from veille.pipeline.actions import Actions
 
     async def run(store: Store, loaded: Loaded) -> None:
-        await act(Actions(store, route=loaded.route, now=utc_now))
+        actions = Actions(store, route=loaded.route, now=utc_now, zone=loaded.timezone)
+        await act(actions)
 
     with_store(chosen(ctx, config_path), run)
     click.echo(f"{target.upper()}: done")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from veille.cli.progress import progress
 from veille.cli.root import chosen, config_option, json_option
 from veille.domain.errors import InputError
 
@@ -53,7 +54,8 @@ def command(
     options = Options(
         file=file, config=chosen(ctx, config_path), until=_instant(until), db=db, as_json=as_json
     )
-    lines, rejected = asyncio.run(replay(options))
+    with progress("replay", unit="mentions") as report:
+        lines, rejected = asyncio.run(replay(options, report))
     for reason in rejected:
         click.echo(reason, err=True)
     for line in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,19 @@ from veille.domain.errors import InputError, VeilleError
 COMMANDS = {
     "run": "the daemon: listen, understand, alert, serve the queue",
     "demo": "play the bundled night of flooding with local stand-ins for Slack and mail",
+    "init": "make a new installation in a folder",
+    "try": "show a source, an address or a file as it would be masked and understood",
+    "add": "add a source or a receiver to the configuration",
     "check": "validate configuration, secrets, rules and models",
+    "doctor": "look at machine, store, sources, receivers and model, and name the remedies",
+    "schema": "print the JSON Schema of config.toml, for editors",
     "analyze": "read texts or mentions and print what the model understands",
     "replay": "play a file on a virtual clock and print what would have alerted",
     "rules": "test rules on written mentions",
+    "report": "write the weekly summary",
     "queue": "list, acknowledge, assign, resolve, note; while the daemon runs",
+    "backup": "copy the store while it is in use, verify a copy, put one back",
+    "privacy": "export, erase or oppose for one person; apply retention now",
     "user": "add, list and disable the people who may log in",
 }
 
@@ -35,7 +44,8 @@ class _Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"veille.cli.{cmd_name}")
+        suffix = "_" if keyword.iskeyword(cmd_name) else ""  # `try` is no name for a module
+        module = importlib.import_module(f"veille.cli.{cmd_name}{suffix}")
         command: click.Command = module.command
         return command
 

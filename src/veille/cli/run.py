@@ -20,4 +20,6 @@ def command(ctx: click.Context, config_path: Path | None) -> None:
     from veille.telemetry import configure_logs
 
     configure_logs()
-    asyncio.run(serve(config.load(chosen(ctx, config_path))))
+    loaded = config.load(chosen(ctx, config_path))
+    configure_logs(level=loaded.config.veille.log_level)
+    asyncio.run(serve(loaded))

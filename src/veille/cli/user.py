@@ -26,7 +26,7 @@ def command() -> None:
 @config_option
 @click.pass_context
 def add(ctx: click.Context, name: str, role: str, as_json: bool, config_path: Path | None) -> None:
-    """Add NAME and print a password that works once: it must be changed at the first login."""
+    """Add NAME and print a password that works once, within 7 days, to choose another with."""
     from veille.web.users import add_user
 
     password = in_store(
@@ -56,13 +56,29 @@ def list_(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
         click.echo(f"{row['name']!s:<24} {row['role']!s:<8} {state}")
 
 
+@command.command("reset")
+@click.argument("name")
+@json_option
+@config_option
+@click.pass_context
+def reset(ctx: click.Context, name: str, as_json: bool, config_path: Path | None) -> None:
+    """Print another password that works once for NAME, within 7 days: all sessions end."""
+    from veille.web.users import reset_password
+
+    password = in_store(chosen(ctx, config_path), lambda db: reset_password(db, name, utc_now()))
+    if as_json:
+        click.echo(msgspec.json.encode({"name": name, "password": password}))
+    else:
+        click.echo(f"{name}, one-time password: {password}")
+
+
 @command.command("disable")
 @click.argument("name")
 @config_option
 @click.pass_context
 def disable(ctx: click.Context, name: str, config_path: Path | None) -> None:
     """Disable NAME at once: all sessions end."""
-    from veille.store import users
+    from veille.web.users import disable as disable_user
 
-    in_store(chosen(ctx, config_path), lambda db: users.disable(db, name, now=utc_now()))
+    in_store(chosen(ctx, config_path), lambda db: disable_user(db, name, utc_now()))
     click.echo(f"{name}: disabled, sessions ended")

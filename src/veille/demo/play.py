@@ -17,8 +17,9 @@ import click
 import msgspec
 
 from veille.app.channels import doors, notifiers
-from veille.app.daemon import Health, listen
+from veille.app.operations import check
 from veille.app.replay import build_stages, protector
+from veille.app.systemd import Systemd
 from veille.collectors.interchange import parse_lines
 from veille.config import Loaded, load, packaged
 from veille.demo.mail import MailStandIn
@@ -37,6 +38,7 @@ from veille.store import incidents, mentions, outbox, timeline, users
 from veille.store.engine import Db, SqliteStore
 from veille.telemetry import configure_logs
 from veille.web.app import build
+from veille.web.server import listen
 from veille.web.users import add_user
 
 SCENARIO = "nuit-de-crue.jsonl"
@@ -196,7 +198,7 @@ async def _assemble(
     clock, runner = SceneClock(), Runner(now=utc_now)
     clock.set(script.mentions[0].created_at)
     stages_for = build_stages(store, loaded, protector(loaded, script))
-    health = Health(store)
+    health = check(loaded, store, runner, systemd=Systemd(None))
     password = await store.write(_add_login)
     stages = await stages_for
     site = build(
@@ -238,7 +240,9 @@ def _add_login(db: Db) -> str:
     password = add_user(db, LOGIN, role="triage", now=utc_now())
     user = users.get(db, LOGIN)
     if user is not None:
-        users.set_password(db, LOGIN, password_hash=user.password_hash, must_change=False)
+        users.set_password(
+            db, LOGIN, password_hash=user.password_hash, must_change=False, now=user.password_at
+        )
     return password
 
 

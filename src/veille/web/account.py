@@ -72,7 +72,7 @@ async def _replace(request: web.Request, user: User, password_hash: str) -> str:
     now, address = site.now(), address_of(request)
 
     def change(db: Db) -> str:
-        users.set_password(db, user.name, password_hash=password_hash, must_change=False)
+        users.set_password(db, user.name, password_hash=password_hash, must_change=False, now=now)
         users.clear_failures(db, name=user.name, address=address)
         audit.add(db, at=now, actor=user.name, action="password.change", target=user.name)
         return sessions.open_session(db, user, now=now, instead_of=None)

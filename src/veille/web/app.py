@@ -17,13 +17,14 @@ from veille.web import (
     incident_page,
     item_page,
     login,
+    metrics,
     now_page,
     probes,
     static_files,
 )
 from veille.web.network import networks
 from veille.web.passwords import PasswordDesk
-from veille.web.ports import Actions, Health, Intake, Originals
+from veille.web.ports import Actions, Exposition, Health, Intake, Originals
 from veille.web.security import ACCESS, Handler, add_headers, errors, gate
 from veille.web.settings import WebSettings
 from veille.web.site import SITE, Access, Site
@@ -47,6 +48,7 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("POST", "/hooks/{source}", hooks.receive, Access.PUBLIC),
     ("GET", "/livez", probes.live, Access.PUBLIC),
     ("GET", "/readyz", probes.ready, Access.PUBLIC),
+    ("GET", "/metrics", metrics.show, Access.PUBLIC),
 )
 
 
@@ -63,6 +65,7 @@ def build(
     originals: Originals,
     now: Callable[[], datetime],
     shown_now: Callable[[], datetime] | None = None,
+    exposition: Exposition | None = None,
 ) -> web.Application:
     """Return the application; ConfigError for an unknown language or a wrong trusted proxy.
 
@@ -80,6 +83,7 @@ def build(
         intake=intake,
         health=health,
         originals=originals,
+        exposition=exposition if settings.metrics else None,
         now=now,
         shown_now=shown_now or now,
         proxies=networks(settings.trusted_proxies),

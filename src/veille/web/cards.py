@@ -10,7 +10,7 @@ from veille.domain.analysis import UrgencyLabel
 from veille.domain.ids import short_id
 from veille.domain.incident import Incident, IncidentState
 from veille.domain.record import StoredMention
-from veille.store import alerts, incidents, mentions
+from veille.store import alerts, baselines, incidents, mentions
 from veille.store.engine import Db
 from veille.web.words import Words
 from veille.wording.format import visible
@@ -67,14 +67,8 @@ def find(db: Db, incident: Incident, *, limit: int) -> Found:
         incident=incident,
         alerts=tuple(found),
         mentions=tuple(stored[key] for key in keys if key in stored),
-        usual=_usual(db, incident, found[0]) if found else None,
+        usual=baselines.usual(db, found[0], before=incident.opened_at) if found else None,
     )
-
-
-def _usual(db: Db, incident: Incident, alert: Alert) -> float | None:
-    if alert.window is None:
-        return None
-    return alerts.usual(db, alert.fingerprint, before=incident.opened_at, window=alert.window)
 
 
 def _strength(alert: Alert) -> tuple[bool, int, int, int]:

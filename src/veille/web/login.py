@@ -11,6 +11,7 @@ from veille.store import audit, users
 from veille.store.engine import Db
 from veille.web import sessions, throttle
 from veille.web.network import client_address, is_same_site, throttle_address
+from veille.web.passwords import ONE_TIME_FOR
 from veille.web.site import form_of, render, see, site_of, visitor_of
 from veille.wording.format import duration
 
@@ -64,6 +65,9 @@ async def submit(request: web.Request) -> web.Response:
     if user is None or not is_right:
         log.warning("login_failed", is_known=user is not None, address=address)
         return _form(request, to, name=name, problem=site.say("web.login.wrong"), status=401)
+    if user.must_change and site.now() - user.password_at > ONE_TIME_FOR:
+        log.warning("login_expired", address=address)
+        return _form(request, to, name=name, problem=site.say("web.login.expired"), status=401)
     response = see(safe_next(to))
     await sessions.start(request, response, user, address=address)
     return response

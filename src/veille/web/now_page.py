@@ -41,6 +41,8 @@ class _Loaded:
     sources: list[SourceHealth]
     troubles: dict[str, tuple[int, str]]
     parked: int
+    more_incidents: int
+    more_items: int
 
 
 def _load(db: Db) -> _Loaded:
@@ -55,12 +57,16 @@ def _load(db: Db) -> _Loaded:
         sources=sources.health(db),
         troubles=outbox.troubles(db),
         parked=mentions.counts(db).get("parked", 0),
+        more_incidents=incidents.count(db, states=_UNDER_WAY) - len(open_ones),
+        more_items=queue.count(db, states=_TO_DO) - len(items),
     )
 
 
 async def page(request: web.Request) -> web.Response:
     """Incidents by gravity, then the queue, then quiet facts."""
     loaded, words = await site_of(request).store.read(_load), words_of(request)
+    reasons = await site_of(request).health.why_not_ready()
+    unwell = [words.say("web.home.unwell", cause=visible(reason)) for reason in reasons]
     cards = [card(found, words) for found in sorted(loaded.under_way, key=_order)]
     rows = [_row(item, loaded.mentions, words) for item in sorted(loaded.items, key=_item_order)]
     return render_watched(
@@ -69,7 +75,7 @@ async def page(request: web.Request) -> web.Response:
         marks=[each.mark for each in cards] + [f"{row.id}.{row.item.version}" for row in rows],
         cards=cards,
         rows=rows,
-        facts=[*_troubles(loaded, words), *_facts(loaded.sources, words)],
+        facts=[*unwell, *_troubles(loaded, words), *_facts(loaded.sources, words)],
         closed=[card(found, words) for found in loaded.closed],
     )
 
@@ -90,13 +96,17 @@ def _row(item: QueueItem, stored: dict[str, StoredMention], words: Words) -> Row
 
 
 def _troubles(loaded: _Loaded, words: Words) -> list[str]:
-    """Say which receivers do not take what waits for them, and what could not be analyzed."""
+    """Say which receivers take nothing, what could not be analyzed, and what is not shown."""
     found = [
         words.say.count("web.home.receiver", count, receiver=name, cause=visible(cause))
         for name, (count, cause) in loaded.troubles.items()
     ]
     if loaded.parked:
         found.append(words.say.count("web.home.parked", loaded.parked))
+    if loaded.more_incidents:
+        found.append(words.say.count("web.home.more_incidents", loaded.more_incidents))
+    if loaded.more_items:
+        found.append(words.say.count("web.home.more_items", loaded.more_items))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from datetime import timedelta
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -11,6 +12,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_LENGTH = 12
 MAX_LENGTH = 256  # bounds the work of one request; argon2 itself takes more
+ONE_TIME_FOR = timedelta(days=7)
+"""A one-time password that nobody used may lie in a mailbox: then it opens nothing any more."""
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread aloud: no i l o 0 1
 _HASHER = PasswordHasher()  # RFC 9106 section 4, second recommended option: 64 MiB, 3 passes
 _WAIT_S = 10.0

@@ -51,6 +51,13 @@ class Health(Protocol):
         """Reasons without names or texts, safe to show to anybody; empty when ready."""
 
 
+class Exposition(Protocol):
+    """Shows metrics."""
+
+    async def render(self) -> bytes:
+        """The text format of Prometheus, without names or texts of people."""
+
+
 class Originals(Protocol):
     """Opens unmasked texts, and audits each opening."""
 

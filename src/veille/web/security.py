@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from urllib.parse import quote
 
 import structlog
@@ -35,17 +35,22 @@ HEADERS = {
     "Server": "veille",
 }
 _HSTS = "max-age=31536000"
-_MACHINE_PATHS = ("/hooks/", "/livez", "/readyz")
+_MACHINE_PATHS = ("/hooks/", "/livez", "/readyz", "/metrics")
 _FREE_WHILE_CHANGING = {"/account", "/account/password", "/logout"}
 _SAFE = {"GET", "HEAD"}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Security headers stand on the response, whatever made it; pages are stored nowhere."""
-    response.headers.update(HEADERS)
-    response.headers.setdefault("Cache-Control", "no-store")
-    if request.app[SITE].settings.is_https:
-        response.headers["Strict-Transport-Security"] = _HSTS
+    harden(response.headers, is_https=request.app[SITE].settings.is_https)
+
+
+def harden(headers: MutableMapping[str, str], *, is_https: bool) -> None:
+    """The security headers are among these; a `Cache-Control` there already stays."""
+    headers.update(HEADERS)
+    headers.setdefault("Cache-Control", "no-store")
+    if is_https:
+        headers["Strict-Transport-Security"] = _HSTS
 
 
 def problem(status: int, detail: str, *, retry_after_s: float | None = None) -> web.Response:

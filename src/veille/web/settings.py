@@ -15,12 +15,13 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `public_url` has no path; with https the session cookie is Secure and HSTS is sent. Only a
     request that comes from one of `trusted_proxies` (addresses or networks) may name another
-    client in X-Forwarded-For.
+    client in X-Forwarded-For. `metrics` false: there is no `/metrics`.
     """
 
     listen: Listen = "127.0.0.1:8080"
     public_url: Origin = "http://127.0.0.1:8080"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    metrics: bool = True
 
     @property
     def is_https(self) -> bool:

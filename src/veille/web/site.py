@@ -15,7 +15,7 @@ from aiohttp import web
 from veille.store.protocol import Store
 from veille.web.network import Networks
 from veille.web.passwords import PasswordDesk
-from veille.web.ports import Actions, Health, Intake, Originals
+from veille.web.ports import Actions, Exposition, Health, Intake, Originals
 from veille.web.settings import WebSettings
 from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
@@ -63,6 +63,7 @@ class Site:
     intake: Intake
     health: Health
     originals: Originals
+    exposition: Exposition | None
     now: Callable[[], datetime]
     shown_now: Callable[[], datetime]
     proxies: Networks

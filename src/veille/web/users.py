@@ -31,7 +31,7 @@ def add_user(db: Db, name: str, role: str, now: datetime) -> str:
 def reset_password(db: Db, name: str, now: datetime) -> str:
     """Return a new one-time password; no session of the user is left. InputError if unknown."""
     password = one_time_password()
-    users.set_password(db, name, password_hash=hash_password(password), must_change=True)
+    users.set_password(db, name, password_hash=hash_password(password), must_change=True, now=now)
     audit.add(db, at=now, actor=_ACTOR, action="user.reset", target=name)
     return password
 

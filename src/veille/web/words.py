@@ -83,17 +83,19 @@ class Words:
         """Return `12 messages en 15 min (d'habitude : 0) · certain`, what is unknown left out."""
         said = self.counted(alert)
         if usual is not None:
-            mean = round(usual, 1)
-            spoken = wording.number(self.say, mean, decimals=0 if mean.is_integer() else 1)
+            spoken = wording.measure(self.say, usual, decimals=1)
             said = self.say("web.count.usual", counted=said, usual=spoken)
+        if alert.baseline is not None and alert.baseline.is_cold:
+            said = self.say("web.count.cold", counted=said)
         return said if certainty is None else f"{said} · {self.certainty(certainty)}"
 
     def why(self, alert: Alert) -> str:
         """Return why an alert fired, with the values that decided."""
-        threshold = self.say.count("web.count.messages", alert.threshold)
-        return self.say(
-            "web.count.why", rule=alert.rule, counted=self.counted(alert), threshold=threshold
-        )
+        written = wording.measure(self.say, alert.threshold, decimals=2)
+        threshold = self.say.count("web.count.messages", alert.threshold, count=written)
+        is_fixed = alert.baseline is not None and alert.baseline.expected is None
+        key = "web.count.why_fixed" if is_fixed else "web.count.why"
+        return self.say(key, rule=alert.rule, counted=self.counted(alert), threshold=threshold)
 
     def owner(self, incident: Incident) -> str:
         """Return who has an incident, or that nobody does."""
@@ -158,7 +160,7 @@ class Words:
             "received": self.at(mention.received_at),
             "language": mention.lang or "",
             "followers": followers,
-            "masked": ", ".join(self._mask(kind) for kind in mention.masked),
+            "masked": self.masked(mention),
         }
         return [(self.say(f"web.finding.{key}"), value) for key, value in values.items() if value]
 
@@ -166,6 +168,10 @@ class Words:
         """Return the three places most messages name, the most named first."""
         found = places(mentions, limit=_PLACES, known=[self.institution])
         return [wording.visible(place) for place in found]
+
+    def masked(self, mention: StoredMention) -> str:
+        """Return the kinds of identifier masked in a text, "" when there are none."""
+        return ", ".join(self._mask(kind) for kind in mention.masked)
 
     def _mask(self, kind: str) -> str:
         key = f"web.mask.{kind}"

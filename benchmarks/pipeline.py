@@ -25,10 +25,10 @@ from veille.app import parts
 from veille.app.daemon import daemon
 from veille.collectors.base import WebhookSource
 from veille.collectors.interchange import parse_lines
-from veille.collectors.webhook import sign
 from veille.config import load
 from veille.demo.slack import SlackStandIn
 from veille.domain.clock import utc_now
+from veille.net.signature import sign
 from veille.pipeline.analyze import Analyze
 from veille.pipeline.collect import Collect
 from veille.pipeline.dispatch import Dispatch

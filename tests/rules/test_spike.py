@@ -88,6 +88,26 @@ def test_windows_before_the_first_mention_are_no_points(engine_of, observed, at)
     assert reading.baseline.expected == 0
 
 
+def test_a_window_that_ends_with_the_first_mention_is_a_point(engine_of, observed, at):
+    engine = engine_of(rule("group_by: [], points: 2, min_points: 2"))
+    engine.observe(observed(1, 0))
+    for seq in range(2, 14):
+        engine.observe(observed(seq, 3600))
+    (reading,) = engine.readings(at(3600))
+    assert reading.baseline.points == 1
+    assert reading.baseline.reason == "min_points 1 < 2"
+
+
+def test_what_nobody_signed_may_be_a_spike(engine_of, observed, at):
+    engine = engine_of(rule("group_by: [], points: 2, min_points: 2"))
+    engine.observe(observed(1, 0))
+    for seq in range(2, 14):
+        engine.observe(observed(seq, 7200, author=None))
+    (reading,) = engine.readings(at(7200))
+    assert reading.is_active
+    assert reading.author_count == 12
+
+
 SHORT = """rules:
   - {id: v, kind: spike, baseline: previous, window: 1m, min_count: 1, min_authors: 1, k: 0,
      points: 2, min_points: 2, severity: warning, group_by: []}
@@ -228,6 +248,27 @@ def test_s3_holds_in_a_rule_test_file():
         assert not run({"r.yml": rule(more).encode(), "r_test.yml": TESTS.encode()}).is_ok
 
 
+@pytest.mark.parametrize(
+    ("counts", "more", "said"),
+    [
+        ([4, 6, 5, 18], {}, "v{} (18/10 by 2 authors, min_points 3 < 8)"),
+        ([*S3, 7], {"min_count": 1}, "v{} (7/7.1213 by 2 authors)"),
+        ([*S3, 18], {"authors": 1}, "v{} (18/10 by 1 author)"),
+    ],
+)
+def test_a_spike_that_is_expected_and_not_there_says_why(counts, more, said):
+    text = rule().replace("min_count: 10", f"min_count: {more.get('min_count', 10)}")
+    tests = f"""tests:
+  - name: n
+    series: [{{every: 1h, from: -{len(counts)}h, counts: {counts}, text: t,
+              authors: {more.get("authors", 2)}}}]
+    expect: [{{at: 0s, firing: [{{rule: v}}]}}]
+"""
+    report = run({"r.yml": text.encode(), "r_test.yml": tests.encode()})
+    wanted = f"at 0s expected firing v, got nothing; counted {said}"
+    assert [f.message for f in report.findings if f.test] == [wanted]
+
+
 def test_a_series_fills_each_step_to_its_end():
     text = """tests:
   - name: n
@@ -255,9 +296,15 @@ def test_a_series_fills_each_step_to_its_end():
         ("{every: 1h, from: --1h}", "from: .* is not a duration"),
         ("{every: 1h, from: -2h, counts: [1, x]}", "counts: expected a list of whole numbers"),
         ("{every: 1h, from: -2h, count: [1]}", "unknown field"),
+        ("{every: 1h, from: -71d}", "from: -71d is out of range"),
+        ("{every: 1h, from: -2h, to: 71d}", "to: 71d is out of range"),
+        ("{every: 71d, from: -2h}", "every: 71d is out of range"),
+        ("{every: 1h, from: hier}", "from: .* is not a duration"),
+        ("{every: 1h, from: -2h, counts: []}", "counts: empty: write how many a step has"),
     ],
 )
-def test_a_wrong_series_says_what_to_write(series: str, message: str):
+def test_a_wrong_series_says_what_to_write_and_nothing_else(series: str, message: str):
     text = f"tests: [{{name: n, series: [{series}], expect: [{{at: 0s, firing: []}}]}}]"
-    with pytest.raises(RuleError, match=message):
+    with pytest.raises(RuleError, match=message) as caught:
         parse_tests("t.yml", text.encode())
+    assert len(str(caught.value).splitlines()) == 1

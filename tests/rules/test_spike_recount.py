@@ -106,12 +106,11 @@ def windows(history: list[Observation], now: datetime) -> dict[str, list[int]]:
     rule, latest = RULES.rules[0], {o.key: o for o in history}
     found = {}
     for watch in "vw":
-        arrivals = [
-            o.received_at for o in latest.values() if (watch,) in groups_of(rule, o)
-        ]  # fmt: skip
-        ends = [now - rule.window * i for i in range(5)]
-        counts = [sum(end - rule.window < at <= end for at in arrivals) for end in ends]
-        heard = sum(end > history[0].received_at for end in ends[1:]) if history else 0
+        theirs = [o for o in latest.values() if (watch,) in groups_of(rule, o)]
+        ends = [now - rule.window * i for i in range(1, 5)]
+        counts = [sum(now - rule.window < o.created_at <= o.received_at <= now for o in theirs)]
+        counts += [sum(e - rule.window < o.received_at <= e for o in theirs) for e in ends]
+        heard = sum(end > history[0].received_at for end in ends) if history else 0
         if counts[0]:
             found[watch] = counts[: 1 + heard]
     return found
@@ -152,7 +151,7 @@ def observation(draw: st.DrawFn, seq: int, now: datetime, score: float | None) -
         watches=draw(st.sampled_from([("v",), ("w",), ("v", "w")])),
         kind=MentionKind.POST,
         text="",
-        created_at=at,
+        created_at=at - timedelta(minutes=draw(st.sampled_from([0, 0, 3, 8]))),
         received_at=at,
         author=draw(st.sampled_from(["x", "y", None])),
         analysis=score

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from veille.alerts.lifecycle import Step, step
 from veille.domain.alert import Alert, AlertState
-from veille.domain.history import HISTORY, History
+from veille.domain.history import HISTORY
 from veille.domain.record import Observation
 from veille.pipeline.recount import recount
 from veille.rules.engine import PARIS, Engine
@@ -22,6 +25,8 @@ from veille.telemetry.metrics import metrics
 BATCH = 1000
 WATERMARK = "evaluate"
 PRUNE_EVERY = timedelta(days=1)
+
+log = structlog.get_logger()
 
 
 class Evaluate:
@@ -45,7 +50,7 @@ class Evaluate:
         self._ruleset = ruleset
         self._zone = zone
         self._reach = min(reach, HISTORY)
-        self._engine = Engine(ruleset, zone=zone)
+        self._engine = Engine(ruleset, zone=zone, reach=self._reach)
         self._pruned_at: datetime | None = None
         self._alerts: dict[str, Alert] = {}
         self._seq = 0
@@ -53,21 +58,27 @@ class Evaluate:
 
     async def open(self, now: datetime) -> None:
         """Rebuild windows and alerts as they were when the last step was committed."""
+        await self._store.write(partial(self._begin, now=now))
         await self._count_past(now)
-        engine = Engine(self._ruleset, zone=self._zone)
-        horizon, ruleset = now - engine.horizon, self._ruleset
+        engine, ruleset = Engine(self._ruleset, zone=self._zone, reach=self._reach), self._ruleset
 
-        def load(db: Db) -> tuple[int, list[Observation], dict[str, History], list[Alert]]:
+        def load(db: Db) -> tuple[int, list[Alert]]:
             seq = watermarks.get(db, WATERMARK)
-            recent = observations.recent(db, since=horizon, up_to=seq)
+            recent = observations.recent(db, since=now - engine.horizon, up_to=seq)
             seasonal = [rule.version for rule in ruleset.rules if rule.is_seasonal]
             histories = baselines.load(db, ruleset.versions.values(), counted=seasonal)
-            return seq, recent, histories, alerts.live(db)
+            engine.restore(recent, histories, now)  # here, so that never all texts are in memory
+            return seq, alerts.live(db)
 
-        self._seq, recent, histories, live = await self._store.read(load)
-        await asyncio.to_thread(engine.restore, recent, histories, now)
+        self._seq, live = await self._store.read(load)
+        if short := [rule.id for rule in ruleset.rules if rule.span > self._reach]:
+            log.warning("rules_outlive_mentions", rules=short, kept_s=self._reach.total_seconds())
         self._engine = engine
         self._alerts = {alert.fingerprint: alert for alert in live}
+
+    def _begin(self, db: Db, *, now: datetime) -> None:
+        baselines.note_silence(db, until=now)
+        baselines.enforce(db, self._ruleset.versions.values(), now=now)
 
     async def _count_past(self, now: datetime) -> None:
         """Rules that have never listened have a history from then on, unless nothing was heard."""

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nlargest
 from pathlib import Path
 from typing import TypeVar
 
 from veille.alerts.lifecycle import step
-from veille.domain.alert import Alert, AlertState
+from veille.domain.alert import Alert, AlertState, Reading
 from veille.domain.analysis import Analysis
 from veille.domain.durations import format_duration
 from veille.domain.errors import RuleError
@@ -30,6 +31,9 @@ from veille.rules.testfile import (
 Given = TypeVar("Given")
 Got = TypeVar("Got")
 Analyze = Callable[[Sequence[str]], list[Analysis]]
+
+MOST_TOLD = 3
+"""Groups shown for a missing alert, those with the largest counts: an author each may be one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,9 +173,9 @@ def _problems(case: Case, ruleset: RuleSet, analyze: Analyze | None) -> Iterable
     if mentions is None:
         yield Finding(where=where, message="needs the model: write analysis", test=case.name)
         return
-    for expectation, live in _play(mentions, case.expectations, ruleset):
+    for expectation, live, readings in _play(mentions, case.expectations, ruleset):
         spot = f"{case.file}:{expectation.line}"
-        for message in _differences(expectation, live):
+        for message in _differences(expectation, live, readings):
             yield Finding(where=spot, message=message, test=case.name)
 
 
@@ -185,8 +189,8 @@ def _analyzed(mentions: Sequence[CaseMention], analyze: Analyze | None) -> list[
 
 def _play(
     mentions: Sequence[CaseMention], expectations: Sequence[Expectation], ruleset: RuleSet
-) -> Iterable[tuple[Expectation, list[Alert]]]:
-    """Yield each expectation with the alerts that live then, on the 10 s grid.
+) -> Iterable[tuple[Expectation, list[Alert], list[Reading]]]:
+    """Yield each expectation with the alerts that live and the readings then, on the 10 s grid.
 
     Instants at which nothing can change are left out.
     """
@@ -196,9 +200,9 @@ def _play(
     while asked:
         while waiting and waiting[0].received_at <= now:
             engine.observe(waiting.popleft())
-        _step(engine, alerts, ruleset, now)
+        readings = _step(engine, alerts, ruleset, now)
         while asked and asked[0].at == now:
-            yield asked.popleft(), list(alerts.values())
+            yield asked.popleft(), list(alerts.values()), readings
         coming = [asked[0].at] if asked else []
         coming += [_on_grid(waiting[0].received_at)] if waiting else []
         is_busy = bool(alerts) or engine.is_restless
@@ -210,15 +214,21 @@ def _on_grid(at: datetime) -> datetime:
     return BASE - (BASE - at) // GRID * GRID
 
 
-def _step(engine: Engine, alerts: dict[str, Alert], ruleset: RuleSet, now: datetime) -> None:
-    for alert in step(alerts, engine.readings(now), ruleset.versions, now).changed:
+def _step(
+    engine: Engine, alerts: dict[str, Alert], ruleset: RuleSet, now: datetime
+) -> list[Reading]:
+    readings = engine.readings(now)
+    for alert in step(alerts, readings, ruleset.versions, now).changed:
         if alert.state is AlertState.RESOLVED:
             alerts.pop(alert.fingerprint, None)
         else:
             alerts[alert.fingerprint] = alert
+    return readings
 
 
-def _differences(expectation: Expectation, live: Sequence[Alert]) -> Iterable[str]:
+def _differences(
+    expectation: Expectation, live: Sequence[Alert], readings: Sequence[Reading]
+) -> Iterable[str]:
     wanted = {AlertState.FIRING: expectation.firing}
     if expectation.pending is not None:
         wanted[AlertState.PENDING] = expectation.pending
@@ -230,13 +240,28 @@ def _differences(expectation: Expectation, live: Sequence[Alert]) -> Iterable[st
             offset = format_duration(expectation.at - BASE)
             yield (
                 f"at {offset} expected {state} {_listed(map(_wanted, expected))}, "
-                f"got {_listed(map(_found, got))}"
+                f"got {_listed(map(_found, got))}{_why_not(missing, readings)}"
             )
 
 
-def _fits(expected: Expected, alert: Alert) -> bool:
-    group = tuple(sorted(alert.group.items()))
-    return expected.rule == alert.rule and expected.group in {None, group}
+def _why_not(missing: Sequence[Expected], readings: Sequence[Reading]) -> str:
+    """Return what was counted for the alerts that are missing, where it did not suffice."""
+    near = [r for r in readings if not r.is_active and any(_fits(e, r) for e in missing)]
+    largest = nlargest(MOST_TOLD, near, key=lambda reading: reading.value)
+    return f"; counted {_listed(map(_counted, largest))}" if largest else ""
+
+
+def _counted(reading: Reading) -> str:
+    authors = f"{reading.author_count} author{'s' if reading.author_count > 1 else ''}"
+    reason = reading.baseline.reason if reading.baseline else None
+    why = ", ".join(filter(None, (authors, reason)))
+    named = _named(reading.rule, sorted(reading.group.items()))
+    return f"{named} ({reading.value}/{reading.threshold} by {why})"
+
+
+def _fits(expected: Expected, found: Alert | Reading) -> bool:
+    group = tuple(sorted(found.group.items()))
+    return expected.rule == found.rule and expected.group in {None, group}
 
 
 def _wanted(expected: Expected) -> str:

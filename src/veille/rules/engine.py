@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from veille.domain.alert import Reading
-from veille.domain.history import History, Tally
+from veille.domain.history import HISTORY, History, Tally
 from veille.domain.record import Observation
 from veille.rules.model import RuleSet
 from veille.rules.view import View
@@ -21,11 +21,14 @@ class Engine:
 
     Windows slide over arrival: a mention counts while `now - window < received_at <= now`. When the
     clock steps back, what was counted stays until its window has passed by the new time. `zone` is
-    where the hours of seasonal baselines are told.
+    where the hours of seasonal baselines are told; `reach` is how far back what was observed is
+    complete.
     """
 
-    def __init__(self, ruleset: RuleSet, *, zone: ZoneInfo = PARIS) -> None:
-        self._windows = [Window(rule, zone) for rule in ruleset.rules]
+    def __init__(
+        self, ruleset: RuleSet, *, zone: ZoneInfo = PARIS, reach: timedelta = HISTORY
+    ) -> None:
+        self._windows = [Window(rule, zone, reach=reach) for rule in ruleset.rules]
 
     @property
     def max_window(self) -> timedelta:

@@ -28,6 +28,8 @@ MAX_COUNT = 10_000
 """Largest `min_count`: a tenth of what an engine keeps for one rule."""
 SPIKE_AUTHORS = 2
 """Default `min_authors` of a spike rule: one author alone cannot page anybody."""
+LATE_BY = timedelta(hours=6)
+"""Default `late_by`; a spike's is its window at most, else a source that catches up is one."""
 MAX_WINDOW = timedelta(days=7)
 """Longest `window`: a restart reads the store back that far."""
 
@@ -126,7 +128,9 @@ def _rule(reader: Reader, file: str) -> Rule:
         group_wait=(
             reader.duration("group_wait", _NONE, _NONE, _DAY) if reader.has("group_wait") else None
         ),
-        late_by=reader.duration("late_by", timedelta(hours=6), _NONE, _DAY * 365),
+        late_by=reader.duration(
+            "late_by", min(window, LATE_BY) if is_spike else LATE_BY, _NONE, _DAY * 365
+        ),
         exclude_own=reader.truth("exclude_own", default=True),
         flag=reader.truth("flag", default=False),
         labels=_labels(reader),

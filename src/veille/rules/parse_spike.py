@@ -10,7 +10,7 @@ from veille.rules.fields import Reader
 from veille.rules.spike import LONGEST_PAST, Spike
 
 SPIKE_KEYS = ("baseline", "k", "points", "min_points", "surprise")
-MAX_POINTS = 500
+MIN_POINTS, MAX_POINTS = 2, 500
 """Each is counted again at every look."""
 MAX_K = 100.0
 MAX_SURPRISE = 100.0
@@ -33,8 +33,10 @@ def read_spike(reader: Reader, window: timedelta) -> Spike:
         for name in _OWN[other] if other is not baseline else ():
             if reader.has(name):
                 reader.wrong(name, f"belongs to baseline: {other}: remove it, or change baseline")
-    points = reader.integer("points", Spike().points, 2, MAX_POINTS)
-    min_points = reader.integer("min_points", min(Spike().min_points, points), 2, MAX_POINTS)
+    points = reader.integer("points", Spike().points, MIN_POINTS, MAX_POINTS)
+    min_points = reader.integer(
+        "min_points", min(Spike().min_points, points), MIN_POINTS, MAX_POINTS
+    )
     if min_points > points:
         reader.wrong("min_points", f"{min_points} is more than points, {points}: nothing fires")
     if baseline is BaselineKind.PREVIOUS and window * (points + 1) > LONGEST_PAST:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from veille.domain.history import History
+from veille.domain.history import HISTORY, HOUR, History, hour_number, hour_start
 from veille.rules.model import Rule
 from veille.rules.season import HOURS, Season, learn, learnable
+
+HEARD = 0.75
+"""Less than this share of an hour or a window heard says nothing of how many came; judgement."""
 
 
 class Past:
@@ -27,6 +30,8 @@ class Past:
         self.told: Counter[tuple[str, int]] = Counter()
         """What was counted and not yet taken, by fingerprint and hour number."""
         self._counts: dict[str, dict[int, int]] = {}
+        self._silences: tuple[tuple[datetime, datetime], ...] = ()
+        self._silent: frozenset[int] = frozenset()
         self._seasons: dict[str, tuple[range, Season]] = {}
 
     def listen(self, at: datetime) -> None:
@@ -42,6 +47,21 @@ class Past:
         self._counts = {}
         if self._rule.is_seasonal:
             self._counts = {mark: dict(hours) for mark, hours in history.counts.items()}
+        self._silences = history.silences
+        self._silent = frozenset(
+            hour
+            for start, end in history.silences
+            for hour in range(hour_number(max(start, end - HISTORY)), hour_number(end) + 1)
+            if not self.has_heard(hour_start(hour), hour_start(hour) + HOUR)
+        )
+
+    def has_heard(self, start: datetime, end: datetime) -> bool:
+        """Whether veille ran for enough of the time between to know how many came."""
+        silent = sum(
+            (max(timedelta(0), min(end, b) - max(start, a)) for a, b in self._silences),
+            timedelta(0),
+        )
+        return silent <= (1 - HEARD) * (end - start)
 
     def add(self, mark: str, hour: int, by: int) -> None:
         """So many more mentions of this group arrived in this hour."""
@@ -70,6 +90,7 @@ class Past:
         known = self._seasons.get(mark)
         if known is not None and known[0] == hours:
             return known[1]
-        season = learn(self._counts.get(mark, {}), hours, self._zone)
+        heard = [hour for hour in hours if hour not in self._silent]
+        season = learn(self._counts.get(mark, {}), heard, self._zone)
         self._seasons[mark] = (hours, season)
         return season

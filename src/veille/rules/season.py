@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -45,7 +45,7 @@ def hour_of_week(hour: int, zone: ZoneInfo) -> int:
     return local.weekday() * _DAY + local.hour
 
 
-def learn(counts: Mapping[int, int], hours: range, zone: ZoneInfo) -> Season:
+def learn(counts: Mapping[int, int], hours: Sequence[int], zone: ZoneInfo) -> Season:
     """Return the season of these hours, given the counts of those that were not empty.
 
     After the choice of docs: alerting, A.4. The mean of an hour of the week is over the same hour

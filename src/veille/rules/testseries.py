@@ -13,7 +13,7 @@ from veille.domain.mention import MentionKind
 from veille.domain.record import Observation
 from veille.rules.fields import Reader
 from veille.rules.partial import partial_analysis
-from veille.rules.yaml_nodes import Fields, Scalar
+from veille.rules.yaml_nodes import Fields, Items, Scalar
 
 SERIES_KEYS = ("from", "to", "every", "counts", "text", "authors", "source", "watch", "analysis")
 MAX_BEFORE = timedelta(days=70)
@@ -90,6 +90,7 @@ def _model(reader: Reader, base: datetime) -> Observation:
 
 
 def _arrivals(reader: Reader) -> Iterator[timedelta]:
+    known = len(reader.findings.lines)
     if not reader.has("from"):
         reader.wrong("from", "missing: write when it begins, such as -12h")
     if not reader.has("every"):
@@ -99,6 +100,8 @@ def _arrivals(reader: Reader) -> Iterator[timedelta]:
     end = offset(reader, "to", _NONE, before=MAX_BEFORE, after=MAX_BEFORE)
     every = reader.duration("every", _SECOND, _SECOND, MAX_BEFORE)
     counts = _counts(reader)
+    if len(reader.findings.lines) > known:
+        return  # what stands in for a wrong value fits nothing
     if start + every > end:
         reader.wrong("to", "no step fits between from and to (default 0s): write a later one")
         return
@@ -113,4 +116,6 @@ def _counts(reader: Reader) -> list[int]:
     numbers = [n.text for n in nodes if isinstance(n, Scalar) and _COUNT.fullmatch(n.text)]
     if len(numbers) < len(nodes):
         reader.wrong("counts", "expected a list of whole numbers up to 9999")
+    elif not nodes and isinstance(reader.fields.get("counts"), Items):
+        reader.wrong("counts", "empty: write how many a step has, such as [4, 6], or leave it out")
     return [int(text) for text in numbers] or [1]

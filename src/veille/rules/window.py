@@ -7,13 +7,13 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import product
 from zoneinfo import ZoneInfo
 
 from veille.domain.alert import Reading
-from veille.domain.history import hour_number
+from veille.domain.history import HISTORY, hour_number
 from veille.domain.ids import fingerprint
 from veille.domain.record import Observation
 from veille.rules.annotations import EXPECTED, spoken, written
@@ -43,6 +43,7 @@ class _Entry:
     mark: _Mark
     author: str | None
     groups: tuple[_Values, ...]
+    created_at: datetime
     stage: _Stage = _Stage.COMING
 
 
@@ -58,10 +59,15 @@ class _Group:
 
 
 class Window:
-    """The window of one rule. Heaps may hold marks of replaced entries; they are skipped."""
+    """The window of one rule. Heaps may hold marks of replaced entries; they are skipped.
 
-    def __init__(self, rule: Rule, zone: ZoneInfo) -> None:
+    `reach` is how far back what was observed is complete.
+    """
+
+    def __init__(self, rule: Rule, zone: ZoneInfo, *, reach: timedelta = HISTORY) -> None:
         self.rule = rule
+        self._reach = reach
+        self._dropped_at: datetime | None = None
         self.past = Past(rule, zone)
         self.is_restless = False
         """Whether time alone could make a spike of what was counted at the last look."""
@@ -85,7 +91,8 @@ class Window:
         groups = () if view is None else self._groups_of(observation, view)
         if not groups:
             return
-        self._entries[key] = entry = _Entry(mark, observation.author, groups)
+        entry = _Entry(mark, observation.author, groups, observation.created_at)
+        self._entries[key] = entry
         self._tell(entry, 1)
         heapq.heappush(self._coming, mark)
         while len(self._entries) > ENTRY_LIMIT:
@@ -96,7 +103,7 @@ class Window:
         for mark in _until(self._coming, now):
             if self._is_at(mark, _Stage.COMING):
                 self._count(self._entries[mark[2]])
-                heapq.heappush(self._leaving, mark)
+                heapq.heappush(self._leaving, self._leaves(self._entries[mark[2]]))
         for mark in _until(self._leaving, now - self.rule.window):
             if self._is_at(mark, _Stage.COUNTED):
                 self._leave(self._entries[mark[2]])
@@ -121,7 +128,7 @@ class Window:
 
     def _judge(self, group: _Group, now: datetime) -> Verdict:
         rule, value = self.rule, len(group.marks)
-        is_enough = value >= rule.min_count and len(group.authors) >= rule.min_authors
+        is_enough = value >= rule.min_count and _authors(rule, group) >= rule.min_authors
         if rule.spike is None or not is_enough:
             return Verdict(is_active=is_enough, threshold=rule.threshold)
         self.is_restless = True
@@ -133,16 +140,22 @@ class Window:
         return against_season(rule.spike, value, season, look, floor=rule.threshold)
 
     def _before(self, past: Sequence[_Mark], now: datetime) -> list[int]:
-        """Return the counts of the previous windows that were heard, the latest first."""
+        """Return the counts of the previous windows that were heard, the latest first.
+
+        Those of which something is forgotten again, by the bound or by age, are not among them.
+        """
         rule, since = self.rule, self.past.since
         points = 0 if rule.spike is None or since is None else rule.spike.points
         ends = [now - rule.window * i for i in range(1, points + 1)]
+        complete = max(now - self._reach, self._dropped_at or now - self._reach)
         found = []
         for end in ends:
-            if since is None or end <= since:
+            start = end - rule.window
+            if since is None or end < since or start < complete:  # end belongs to the window
                 break
-            first = bisect_right(past, end - rule.window, key=_arrival)
-            found.append(bisect_right(past, end, key=_arrival) - first)
+            if self.past.has_heard(start, end):
+                first = bisect_right(past, start, key=_arrival)
+                found.append(bisect_right(past, end, key=_arrival) - first)
         return found
 
     def _groups_of(self, observation: Observation, view: View) -> tuple[_Values, ...]:
@@ -165,7 +178,18 @@ class Window:
 
     def _is_at(self, mark: _Mark, stage: _Stage) -> bool:
         entry = self._entries.get(mark[2])
-        return entry is not None and entry.mark == mark and entry.stage is stage
+        return entry is not None and entry.mark[1] == mark[1] and entry.stage is stage
+
+    def _leaves(self, entry: _Entry) -> _Mark:
+        """Return the mark by which an entry leaves the window.
+
+        In a spike's a late one counts no longer than had it come in time: what is caught up with
+        would else add to what comes meanwhile. A longer `late_by` asks for just that.
+        """
+        at, seq, key = entry.mark
+        if self.rule.spike is None or self.rule.late_by > self.rule.window:
+            return entry.mark
+        return min(at, entry.created_at), seq, key
 
     def _count(self, entry: _Entry) -> None:
         entry.stage = _Stage.COUNTED
@@ -215,7 +239,8 @@ class Window:
         heaps = [heap for heap in (self._fading, self._leaving, self._coming) if heap]
         mark = heapq.heappop(min(heaps, key=lambda heap: heap[0]))
         entry = self._entries.get(mark[2])
-        if entry is not None and entry.mark == mark:
+        if entry is not None and entry.mark[1] == mark[1]:
+            self._dropped_at = max(self._dropped_at or entry.mark[0], entry.mark[0])
             self._forget(mark[2])
 
 
@@ -232,6 +257,12 @@ def _arrival(mark: _Mark) -> datetime:
 
 def _fingerprint(rule: Rule, values: _Values) -> str:
     return fingerprint(rule.id, dict(zip(rule.group_by, values, strict=True)))
+
+
+def _authors(rule: Rule, group: _Group) -> int:
+    """Return how many wrote; in a spike what nobody signed, as the press does, counts each."""
+    unsigned = group.authors.get(None, 0)
+    return len(group.authors) + (unsigned - 1 if rule.spike is not None and unsigned else 0)
 
 
 def _says(reading: Reading, verdict: Verdict) -> bool:
@@ -253,7 +284,7 @@ def _read(rule: Rule, values: _Values, group: _Group, verdict: Verdict) -> Readi
         is_active=verdict.is_active,
         value=len(group.marks),
         threshold=verdict.threshold,
-        author_count=len(group.authors),
+        author_count=_authors(rule, group),
         evidence=tuple(mark[2] for mark in group.marks[-EVIDENCE_LIMIT:]),
         window=rule.window,
         hold=rule.hold,

@@ -85,6 +85,11 @@ class Db:
         with _named(self._path):
             return self.connection.execute(sql, params).fetchall()
 
+    def each(self, sql: str, params: Sequence[Value] = ()) -> Iterator[Row]:
+        """Yield the rows of a query as they are read: not all of them are in memory at once."""
+        with _named(self._path):
+            yield from self.connection.execute(sql, params)
+
     def row(self, sql: str, params: Sequence[Value] = ()) -> Row | None:
         """Return the first row of a query, None when there is none."""
         with _named(self._path):

@@ -262,13 +262,21 @@ _PEOPLE = (
 
 # 0002: an author's mentions are found by the keyed hash, to be erased or exported
 _AUTHORS = ("CREATE INDEX mentions_by_author ON mentions(author, source) WHERE author IS NOT NULL",)
+# what a source sent last is asked for again after an interruption
+_SOURCES = ("CREATE INDEX mentions_by_source ON mentions(source) WHERE state <> 'deleted'",)
 # counts by rule version: an edited rule starts from the stored observations, not from its old self
 _BASELINES = (
     "DROP TABLE matches",
     """CREATE TABLE listening (
         version TEXT PRIMARY KEY,
-        since INTEGER NOT NULL
+        since INTEGER NOT NULL,
+        retired_at INTEGER
     ) STRICT, WITHOUT ROWID""",
+    # when veille stood still: not to be taken for calm
+    """CREATE TABLE silences (
+        began_at INTEGER PRIMARY KEY,
+        ended_at INTEGER NOT NULL
+    ) STRICT""",
     # `hour` counts full hours since 1970 in UTC
     """CREATE TABLE baselines (
         version TEXT NOT NULL,
@@ -299,6 +307,8 @@ _ERASURE = (
         mark TEXT PRIMARY KEY,
         at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX redactions_by_mention ON redactions(mention)",
+    "CREATE INDEX tombstones_by_time ON tombstones(at)",
     "ALTER TABLE sources ADD COLUMN opposed INTEGER NOT NULL DEFAULT 0",
     # what retention deleted on a day (UTC), until the day is over and in the audit log
     """CREATE TABLE swept (
@@ -332,6 +342,10 @@ _REPORTS = (
         at INTEGER NOT NULL,
         entries TEXT NOT NULL
     ) STRICT""",
+    # of what an older version stored nothing was counted: the summary counts from here on
+    """INSERT OR IGNORE INTO watermarks
+        SELECT 'reports.since', CAST(strftime('%s', 'now') AS INTEGER) * 1000000
+        WHERE EXISTS (SELECT 1 FROM observations)""",
 )
 
 # a one-time password that nobody used expires
@@ -344,7 +358,7 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first_schema", (*_MENTIONS, *_ALERTS, *_PEOPLE)),
     (
         "0002_streams_spikes_erasure",
-        (*_AUTHORS, *_PASSWORDS, *_BASELINES, *_ERASURE, *_OPERATIONS, *_REPORTS),
+        (*_AUTHORS, *_SOURCES, *_PASSWORDS, *_BASELINES, *_ERASURE, *_OPERATIONS, *_REPORTS),
     ),
 )
 """Name and statements, in order. Never change one that was released: append another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import takewhile
 
@@ -42,17 +43,13 @@ def after(db: Db, seq: int, *, limit: int, until: datetime | None = None) -> lis
     return list(takewhile(lambda o: until is None or o.received_at <= until, found))
 
 
-def recent(db: Db, *, since: datetime, up_to: int) -> list[Observation]:
-    """Return what rebuilds windows that reach back to `since` as they were after `up_to`, in order.
+def recent(db: Db, *, since: datetime, up_to: int) -> Iterator[Observation]:
+    """Yield what rebuilds windows that reach back to `since` as they were after `up_to`, in order.
 
     For each mention with an observation received since then, all of its observations: an edit or
-    deletion counts even when its own time lies before.
+    deletion counts even when its own time lies before. To be used up before `db` is given back.
     """
-    rows = db.rows(
-        _RECENT,
-        (up_to, micros(since)),
-    )
-    return [_observation(row) for row in rows]
+    return map(_observation, db.each(_RECENT, (up_to, micros(since))))
 
 
 def first_since(db: Db, at: datetime) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from veille.store.engine import Db
 
+PULSE = "pulse"
+"""When the daemon last wrote, every ten seconds or so, in microseconds since 1970."""
+
 
 def get(db: Db, name: str) -> int:
     """Return the last sequence number this stage has dealt with, 0 before the first."""

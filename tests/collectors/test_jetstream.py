@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veille.collectors.jetstream import POST, parse_frames
-from veille.domain.mention import Batch, Media, Mention, MentionKind
+from veille.domain.mention import Batch, GoneAuthor, Media, Mention, MentionKind
 
 DID = "did:plc:marie22"
 AT_US = 1_782_000_000_000_000
@@ -118,7 +118,8 @@ def test_an_attachment_of_another_shape_does_not_hide_the_text(embed: object) ->
 @pytest.mark.parametrize("status", ["deleted", "takendown", "suspended", "deactivated", None])
 def test_an_account_that_is_gone_takes_its_posts_along(status: str | None) -> None:
     account = {"active": False, "did": DID, "seq": 1, "status": status}
-    assert parse(frame(kind="account", account=account)).gone_authors == (DID,)
+    gone = GoneAuthor(id=DID, at=AT)
+    assert parse(frame(kind="account", account=account)).gone_authors == (gone,)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,29 @@ def test_an_account_that_is_gone_takes_its_posts_along(status: str | None) -> No
 def test_an_account_that_stands_loses_nothing(account: dict[str, object]) -> None:
     batch = parse(frame(kind="account", account=account))
     assert (batch.gone_authors, batch.unknown_field_count) == ((), 0)
+
+
+def account(*, active: bool, later_us: int = 0) -> dict[str, object]:
+    return frame(kind="account", account={"active": active}, time_us=AT_US + later_us)
+
+
+def test_what_came_before_the_end_of_its_account_goes_and_what_came_after_stays() -> None:
+    after = commit("update", text="De retour", createdAt="2026-06-01T00:00:00Z")
+    batch = parse(commit(), commit("delete"), account(active=False, later_us=5), after)
+    assert [(m.text, m.deleted) for m in batch.mentions] == [("", True), ("De retour", False)]
+    assert batch.gone_authors == (GoneAuthor(id=DID, at=AT + timedelta(microseconds=5)),)
+
+
+def test_an_account_that_is_back_within_a_batch_loses_nothing() -> None:
+    batch = parse(commit(), account(active=False), account(active=True), commit("update"))
+    assert (len(batch.mentions), batch.gone_authors) == (2, ())
+    again = parse(commit(), account(active=True), account(active=False))
+    assert (again.mentions, len(again.gone_authors)) == ((), 1)
+
+
+def test_another_account_is_not_harmed_by_the_end_of_one() -> None:
+    other = commit() | {"did": "did:plc:paul"}
+    assert len(parse(other, account(active=False)).mentions) == 1
 
 
 def test_new_names_are_passed_over_and_new_kinds_counted() -> None:
@@ -192,3 +216,10 @@ def test_every_recorded_frame_is_read() -> None:
     posts = [one for one in map(json.loads, lines) if "record" in one.get("commit", {})]
     wanted = [one["commit"]["record"].get("text", "") for one in posts]
     assert [m.text for m in batch.mentions if not m.deleted] == wanted
+
+
+def test_half_a_character_costs_no_post() -> None:
+    whole = json.dumps(commit(text="Saint-Aubin \\ud83d va mal")).replace("\\\\ud83d", "\\ud83d")
+    batch = parse_frames([whole.encode()], source="bluesky")
+    assert batch.rejected == ()
+    assert [mention.text for mention in batch.mentions] == ["Saint-Aubin \ufffd va mal"]

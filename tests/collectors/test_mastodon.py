@@ -6,20 +6,25 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servers.listener import Listener, open_store
 from servers.mastodon import TOKEN, MastodonServer
 from veille.collectors.base import MastodonSource
 from veille.collectors.mastodon import MastodonCollector
-from veille.collectors.mastodon_rest import RECENT, RESERVE, Places, streaming_base
+from veille.collectors.mastodon_rest import RECENT, RESERVE, Places, before, streaming_base
 from veille.collectors.settings import SourceSettings
 from veille.domain.errors import SourceError
 from veille.domain.mention import Batch
 from veille.net.client import Client
+from veille.store.mentions import newest_ids
 from veille.telemetry.metrics import metrics
 
 Make = Callable[..., MastodonCollector]
@@ -50,9 +55,9 @@ def settings(server: MastodonServer) -> MastodonSource:
 
 @pytest.fixture
 def make(settings: MastodonSource, client: Client) -> Make:
-    def collector(*streams: str, token: str | None = TOKEN) -> MastodonCollector:
+    def collector(*streams: str, token: str | None = TOKEN, **more: Any) -> MastodonCollector:
         chosen = msgspec.structs.replace(settings, streams=list(streams or settings.streams))
-        return MastodonCollector(chosen, client, token=token)
+        return MastodonCollector(chosen, client, token=token, **more)
 
     return collector
 
@@ -60,7 +65,11 @@ def make(settings: MastodonSource, client: Client) -> Make:
 @pytest.fixture
 async def listener(tmp_path: Path, settings: MastodonSource, make: Make) -> AsyncIterator[Listener]:
     async with open_store(tmp_path) as store:
-        made = Listener(store, settings, make)
+
+        async def kept() -> list[str]:
+            return await store.read(lambda db: newest_ids(db, settings.id, RECENT))
+
+        made = Listener(store, settings, partial(make, kept=kept))
         yield made
         await made.close()
 
@@ -133,6 +142,53 @@ async def test_what_was_edited_or_deleted_while_nobody_listened_is_noticed(
     assert asked in server.requests
 
 
+async def test_what_was_edited_or_deleted_is_noticed_with_notifications_alone(
+    server: MastodonServer, listener: Listener, settings: MastodonSource, make: Make
+) -> None:
+    async def kept() -> list[str]:
+        return await listener.store.read(lambda db: newest_ids(db, settings.id, RECENT))
+
+    here = Listener(listener.store, settings, partial(make, "user:notification", kept=kept))
+    ids = [server.mention_us(f"Bonjour {number}") for number in range(3)]
+    await here.hear(here.holds(*ids))
+    await here.close()
+    notes = {note["status"]["id"]: note for note in server.notifications}
+    server.notifications = []  # read, or dismissed: no page holds them any more
+    notes[ids[1]]["status"] |= {"content": "<p>Corrigé</p>", "edited_at": "2099-01-01T00:00:00Z"}
+    server.statuses = [note["status"] for id_, note in notes.items() if id_ != ids[0]]
+    await here.hear(here.reads(ids[0], ""))
+    await here.hear(here.reads(ids[1], "Corrigé"))
+    assert await here.texts(ids[2]) == ["Bonjour 2"]
+    await here.close()
+
+
+async def test_a_server_that_does_not_answer_for_one_post_is_listened_to_all_the_same(
+    server: MastodonServer, make: Make
+) -> None:
+    async def kept() -> list[str]:
+        return ["1", "2"]
+
+    server.fail_next("/api/v1/statuses/", 503)
+    async with aclosing(make("public", kept=kept).flow(None)) as flow:
+        while not (batch := await anext(flow)).rejected:
+            pass
+        assert "503" in batch.rejected[0].reason
+        await until(flow, server.post("Après"))
+    asked = [request for request in server.requests if "/statuses/" in request]
+    assert asked == ["/api/v1/statuses/1"]  # and not at once again
+
+
+async def test_an_erased_post_is_in_no_cursor(server: MastodonServer, listener: Listener) -> None:
+    await listening(server, listener)
+    ids = [server.post(f"Message {number}") for number in range(RECENT + 10)]
+    ids += [str(one["id"]) for one in server.statuses]
+    await listener.hear(listener.holds(*ids))
+    cursor = await listener.cursor()
+    assert cursor is not None
+    assert "hashtag:saintaubin" in cursor
+    assert [id_ for id_ in ids if id_ in cursor] == []
+
+
 async def test_a_server_that_was_stopped_is_found_again(
     server: MastodonServer, listener: Listener
 ) -> None:
@@ -149,7 +205,7 @@ async def test_what_comes_while_the_past_is_read_is_kept(
 ) -> None:
     for number in range(3):
         server.post(f"Ancien {number}")
-    flow = make("public").flow(json.dumps({"public": [server.statuses[0]["id"]]}))
+    flow = make("public").flow(json.dumps({"public": server.statuses[0]["id"]}))
     async with aclosing(flow):
         assert await anext(flow) == Batch()
         gone, kept = server.post("Éphémère"), server.post("Durable")
@@ -201,19 +257,38 @@ async def test_mentions_of_our_account_come_from_notifications(
         new = server.mention_us("Toujours pas de réponse")
         await until(flow, new)
     assert [mention.id for mention in past.mentions] == [old]
-    assert past.cursor == '{"user:notification":["1","3"]}'
+    assert past.cursor == '{"user:notification":"0"}'
 
 
-def test_a_cursor_holds_the_newest_ids_once_and_forgets_streams_that_are_gone() -> None:
-    places = Places('{"public":["5","6"],"ailleurs":["7"]}', ["public", "user"])
-    assert (places.of("public"), places.of("user"), places.newest("user")) == (("5", "6"), (), None)
-    for number in [5, *range(7, 7 + RECENT)]:
+def test_a_cursor_stands_before_the_newest_and_never_goes_back() -> None:
+    places = Places('{"public":"5","ailleurs":"7"}', ["public", "user"])
+    assert (places.start("public"), places.start("user")) == ("5", None)
+    assert places.newest("user") is None
+    for number in range(6, 5 + RECENT):
         places.advance("public", str(number))
+    assert places.cursor() == '{"public":"5"}'  # reading again gives the newest forty again
+    places.advance("public", str(5 + RECENT))
+    places.advance("public", str(6 + RECENT))
     places.advance("public", "20")
-    places = Places(places.cursor(), ["public"])
-    assert len(places.of("public")) == RECENT
-    assert (places.of("public")[0], places.newest("public")) == ("7", "20")
-    assert Places("pas du JSON", ["public"]).cursor() == "{}"
+    assert (places.cursor(), places.newest("public")) == ('{"public":"6"}', "20")
+    for number in [1, *range(100, 99 + RECENT)]:  # a post of a server far away comes late
+        places.advance("public", str(number))
+    assert places.cursor() == '{"public":"45"}'
+    places.advance("user", "9")
+    assert Places(places.cursor(), ["user"]).start("user") == "8"
+    for broken in ("pas du JSON", '{"public":["5"]}'):
+        assert Places(broken, ["public"]).cursor() == "{}"
+
+
+@given(st.integers(0, 2**70).map(str) | st.text("0123456789ABCDEFabcdef", min_size=3, max_size=30))
+def test_a_place_is_before_its_id_and_not_far(id_: str) -> None:
+    place = before(id_)
+    if id_.isdigit():
+        assert 0 <= int(id_) - int(place) <= (1 << 16 if int(id_) > 1 << 32 else 1)
+        assert int(place) < int(id_) or int(id_) == 0
+    else:
+        assert place <= id_
+        assert (place[:-2], len(place)) == (id_[:-2], len(id_))
 
 
 async def test_noise_on_a_stream_is_counted_and_stops_nothing(
@@ -235,7 +310,7 @@ async def test_few_requests_left_are_left_to_others(server: MastodonServer, make
         server.post(f"Message {number}")
     server.remaining = RESERVE + 1
     server.reset_at = datetime.now(UTC) + timedelta(seconds=0.5)
-    flow = make("public").flow(json.dumps({"public": [server.statuses[0]["id"]]}))
+    flow = make("public").flow(json.dumps({"public": server.statuses[0]["id"]}))
     async with aclosing(flow):
         assert len((await nonempty(flow)).mentions) == 40
         assert await anext(flow) == Batch()

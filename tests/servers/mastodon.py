@@ -36,7 +36,7 @@ class MastodonServer:
         self.streaming: str | None = None
         self.remaining: int | None = None
         self.reset_at = datetime.now(UTC)
-        self._number = 114_000_000_000_000_000
+        self._number = 114_000_000_000_000_007
         self._failures: dict[str, list[tuple[int, dict[str, str]]]] = {}
         self._listeners: set[_Listener] = set()
         self._runner: web.AppRunner | None = None
@@ -90,7 +90,7 @@ class MastodonServer:
 
     def status(self, text: str, *, acct: str = "jeanne", **more: object) -> Json:
         """Return a status with the next id, told to nobody."""
-        self._number += 1
+        self._number += 1 << 16  # a millisecond later
         id_, now = str(self._number), _now()
         return {
             "id": id_,

@@ -9,6 +9,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct, field
 
+from veille.domain.address import is_address
 from veille.domain.durations import parse_duration
 from veille.domain.errors import InputError
 from veille.domain.mention import Batch
@@ -21,7 +22,21 @@ _HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,253}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45})$"
 # MQTT 5.0, 4.7: levels between slashes; no NUL, and nothing that could hide in a log
 _FILTER = re.compile(r"(?:(?:[^\x00-\x1f\x7f/#+]*|\+)/)*(?:[^\x00-\x1f\x7f/#+]+|\+|#)")
 
-SourceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+SourceId = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="a to z, 0 to 9, - and _: presse-2"),
+]
+Host = Annotated[str, Meta(pattern=_HOST, description="a name or an address: mqtt.mairie.example")]
+ListedHost = Annotated[
+    str,
+    Meta(
+        pattern=r"^([^\s/:@?#*\[\]]+|[0-9A-Fa-f:]{2,45})$",
+        description="a name without https:// and without a path: cdn.presse.example",
+    ),
+]
+ClientId = Annotated[
+    str, Meta(pattern=r"^[\w.:-]{1,128}$", description="letters, digits and . : _ -: veille-bus")
+]
 
 
 class PullCollector(Protocol):
@@ -68,7 +83,7 @@ class FileSource(Source, frozen=True, kw_only=True, tag="file"):
     poll: str = "1s"
 
     def __post_init__(self) -> None:
-        _check_duration(self.poll)
+        _check_duration("poll", self.poll)
 
 
 class FeedSource(Source, frozen=True, kw_only=True, tag="rss"):
@@ -77,13 +92,13 @@ class FeedSource(Source, frozen=True, kw_only=True, tag="rss"):
     url: str
     poll: str = "5m"
     allow_private: bool = False
-    allow_hosts: list[str] = []
+    allow_hosts: list[ListedHost] = []
     limit_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = DEFAULT_LIMIT_BYTES
 
     def __post_init__(self) -> None:
-        _check_duration(self.poll)
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError("url is not an http or https address: write https://host/path")
+        _check_duration("poll", self.poll)
+        if not is_address(self.url):
+            raise ValueError("url: no http or https address: write https://host/path")
 
 
 class WebhookSource(Source, frozen=True, kw_only=True, tag="webhook"):
@@ -102,13 +117,13 @@ class BlueskySource(Source, frozen=True, kw_only=True, tag="bluesky"):
     dids: Annotated[list[str], Meta(max_length=100)] = []
     silence: str = "60s"
     allow_private: bool = False
-    allow_hosts: list[str] = []
+    allow_hosts: list[ListedHost] = []
 
     def __post_init__(self) -> None:
-        _check_duration(self.silence)
+        _check_duration("silence", self.silence)
         for url in self.urls:
-            if not url.startswith(("ws://", "wss://")):
-                raise ValueError("urls holds no ws or wss address: write wss://host/subscribe")
+            if not is_address(url, {"ws", "wss"}):
+                raise ValueError("urls: no ws or wss address: write wss://host/subscribe")
         for did in self.dids:
             if not did.startswith("did:"):
                 raise ValueError(f'dids: "{did}" is no DID: write did:plc:… instead of a handle')
@@ -121,11 +136,11 @@ class MastodonSource(Source, frozen=True, kw_only=True, tag="mastodon"):
     streams: Annotated[list[str], Meta(min_length=1, max_length=10)]
     token: str | None = None
     allow_private: bool = False
-    allow_hosts: list[str] = []
+    allow_hosts: list[ListedHost] = []
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError("url is not an http or https address: write https://host")
+        if not is_address(self.url):
+            raise ValueError("url: no http or https address: write https://host")
         for stream in self.streams:
             if not MASTODON_STREAM.fullmatch(stream):
                 raise ValueError(
@@ -140,21 +155,21 @@ class MqttSource(Source, frozen=True, kw_only=True, tag="mqtt"):
     The broker keeps what was not acknowledged for `session` after a disconnect.
     """
 
-    host: Annotated[str, Meta(pattern=_HOST)]
+    host: Host
     mqtt_topic: Annotated[str, Meta(min_length=1, max_length=1024)]
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     tls: bool = False
     user: str | None = None
     password: str | None = None
-    client_id: Annotated[str, Meta(pattern=r"^[\w.:-]{1,128}$")] | None = None
+    client_id: ClientId | None = None
     session: str = "7d"
     receive_maximum: Annotated[int, Meta(ge=1, le=1000)] = 100
     allow_private: bool = False
 
     def __post_init__(self) -> None:
-        _check_duration(self.session)
+        _check_duration("session", self.session)
         if parse_duration(self.session) > LONGEST_SESSION:
-            raise ValueError(f'session = "{self.session}": write 365d or less')
+            raise ValueError(f'session: "{self.session}": write 365d or less')
         if _FILTER.fullmatch(self.mqtt_topic) is None:
             raise ValueError(
                 "mqtt_topic is no topic filter: # stands last and alone, + alone in its level"
@@ -164,11 +179,16 @@ class MqttSource(Source, frozen=True, kw_only=True, tag="mqtt"):
         if self.password is not None and not (self.tls or self.allow_private):
             raise ValueError("without TLS anybody could read the password: write tls = true")
 
+    @property
+    def client(self) -> str:
+        """The client identifier: to the broker, one that connects twice is one that moved."""
+        return self.client_id or f"veille-{self.id}"
 
-def _check_duration(text: str) -> None:
+
+def _check_duration(key: str, text: str) -> None:
     try:
         duration = parse_duration(text)
     except InputError as error:
-        raise ValueError(str(error)) from error  # msgspec adds the path to a ValueError only
+        raise ValueError(f"{key}: {error}") from error  # msgspec adds the path to a ValueError only
     if not duration:
-        raise ValueError(f'poll = "{text}": must be longer than zero: write 5m')
+        raise ValueError(f'{key}: "{text}" must be longer than zero: write 60s or 5m')

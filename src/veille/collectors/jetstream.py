@@ -11,14 +11,22 @@ import msgspec
 from msgspec import Meta, Struct
 
 from veille.collectors.interchange import MAX_MEDIA, MAX_TEXT_CHARS, MAX_URL_CHARS
-from veille.domain.mention import Author, Batch, Media, Mention, MentionKind, Rejection
+from veille.collectors.repair import BROKEN, decode
+from veille.domain.mention import (
+    Author,
+    Batch,
+    GoneAuthor,
+    Media,
+    Mention,
+    MentionKind,
+    Rejection,
+)
 
 POST = "app.bsky.feed.post"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HIDDEN_BY_RELAYS = frozenset({"desynchronized", "throttled"})
 """Inactive for a relay only: the account still stands (atproto.com/specs/account)."""
-_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # Lengths: an at-uri has 8,192 bytes at most, a DID 2,048 (atproto.com/specs); longer ids are
 # refused here so that no id is ever cut.
@@ -93,7 +101,7 @@ _EMBED = msgspec.json.Decoder(_Embed)
 @dataclass(slots=True)
 class _Found:
     mentions: list[Mention] = field(default_factory=list)
-    gone_authors: list[str] = field(default_factory=list)
+    gone: dict[str, tuple[GoneAuthor, int]] = field(default_factory=dict)  # and mentions before it
     rejected: list[Rejection] = field(default_factory=list)
     unknown: int = 0
     time_us: int | None = None
@@ -108,17 +116,17 @@ def parse_frames(frames: Iterable[bytes], *, source: str, own: bool = False) -> 
     found = _Found()
     for number, frame in enumerate(frames, start=1):
         try:
-            _take(_FRAME.decode(frame), found, source, own=own)
+            _take(decode(_FRAME, frame), found, source, own=own)
         except msgspec.ValidationError as error:  # names the field and the type, not the value
             found.rejected.append(Rejection(line=number, reason=str(error)))
-        except _BROKEN:
+        except BROKEN:
             found.rejected.append(Rejection(line=number, reason="not JSON"))
     return Batch(
-        mentions=tuple(found.mentions),
+        mentions=_standing(found),
         cursor=None if found.time_us is None else str(found.time_us),
         rejected=tuple(found.rejected),
         unknown_field_count=found.unknown,
-        gone_authors=tuple(dict.fromkeys(found.gone_authors)),
+        gone_authors=tuple(author for author, _ in found.gone.values()),
         is_ordered=True,
     )
 
@@ -134,10 +142,23 @@ def _take(frame: _Frame, found: _Found, source: str, *, own: bool) -> None:
         else:
             found.unknown += 1
     elif frame.kind == "account" and frame.account is not None:
-        if not frame.account.active and frame.account.status not in _HIDDEN_BY_RELAYS:
-            found.gone_authors.append(frame.did)
+        if frame.account.active:
+            found.gone.pop(frame.did, None)  # its posts are shown again
+        elif frame.account.status not in _HIDDEN_BY_RELAYS:
+            gone = GoneAuthor(id=frame.did, at=_moment(frame.time_us))
+            found.gone[frame.did] = (gone, len(found.mentions))
     elif frame.kind != "identity":
         found.unknown += 1
+
+
+def _standing(found: _Found) -> tuple[Mention, ...]:
+    """Return all but what an account wrote before it was gone; deletions stay."""
+    ends = {did: place for did, (_, place) in found.gone.items()}
+    return tuple(
+        mention
+        for place, mention in enumerate(found.mentions)
+        if mention.author is None or place >= ends.get(mention.author.id, 0)
+    )
 
 
 def _deleted(frame: _Frame, commit: _Commit, source: str, *, own: bool) -> Mention:
@@ -152,7 +173,7 @@ def _deleted(frame: _Frame, commit: _Commit, source: str, *, own: bool) -> Menti
 
 
 def _written(frame: _Frame, commit: _Commit, source: str, *, own: bool) -> Mention:
-    record = _RECORD.decode(commit.record)
+    record = decode(_RECORD, bytes(commit.record))
     at = _moment(frame.time_us)
     is_post = commit.collection == POST
     reply = record.reply
@@ -195,8 +216,8 @@ def _created_at(written: str, seen_at: datetime) -> datetime:
 def _media(raw: msgspec.Raw) -> tuple[Media, ...]:
     """Return what is attached; an embed of another shape is none: the text counts all the same."""
     try:
-        embed = _EMBED.decode(raw)
-    except (*_BROKEN, msgspec.ValidationError):
+        embed = decode(_EMBED, bytes(raw))
+    except (*BROKEN, msgspec.ValidationError):
         return ()
     shown = embed.media or embed
     media = [Media(type="image", alt=picture.alt or None) for picture in shown.images]

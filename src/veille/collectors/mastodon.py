@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
@@ -21,11 +20,11 @@ from veille.collectors.mastodon_parse import (
     tombstone,
 )
 from veille.collectors.mastodon_rest import (
+    WINDOW,
     Places,
     Stream,
     elements,
     following,
-    missing,
     pause,
     refusal,
     remaining,
@@ -52,6 +51,15 @@ TICK = timedelta(seconds=1)
 Found = tuple[str, Callable[[], Item]]
 """The name of a stream, and what reads one thing it gave; reading may raise MentionError."""
 
+Kept = Callable[[], Awaitable[Sequence[str]]]
+"""Gives the native ids of the newest posts of this source that are stored, newest first."""
+_BROKEN = HTTPStatus.INTERNAL_SERVER_ERROR
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+
+
+async def _nothing() -> Sequence[str]:
+    return ()
+
 
 class MastodonCollector:
     """A StreamCollector of some streams of one server, each over its own connection.
@@ -59,6 +67,8 @@ class MastodonCollector:
     Nothing is replayed by the server. So every connection is opened first, then the timelines are
     read from the cursor on, and only then the streams, which waited meanwhile: what comes twice is
     the same mention. A source without a cursor starts with the newest page of each timeline.
+    What was stored before and is on no page is asked for by name, one post a turn: no stream tells
+    afterwards what was edited or deleted meanwhile.
     """
 
     def __init__(
@@ -67,12 +77,15 @@ class MastodonCollector:
         client: Client,
         *,
         token: str | None,
+        kept: Kept = _nothing,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._client = client
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._kept = kept
         self._now = now
+        self._ask_at = now()
         self._url = settings.url.rstrip("/")
         self._streams = [stream_of(name) for name in dict.fromkeys(settings.streams)]
         self._origin = Origin(source=settings.id, host=host_of(settings.url), own=settings.own)
@@ -80,6 +93,7 @@ class MastodonCollector:
     async def flow(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Yield what was missed since `cursor`, then what comes."""
         places = Places(cursor, [stream.name for stream in self._streams])
+        unsure = dict.fromkeys(await self._kept())
         base = await self._base()
         async with AsyncExitStack() as stack:
             connections = [
@@ -90,37 +104,52 @@ class MastodonCollector:
             for stream in self._streams:
                 async with aclosing(self._missed(stream, places)) as batches:
                     async for batch in batches:
+                        for mention in batch.mentions:
+                            unsure.pop(mention.id, None)
                         yield batch
             while True:
                 found = await self._listen(connections)
+                found += await self._ask(unsure)
                 yield await asyncio.to_thread(_batch, found, places)
 
     async def _missed(self, stream: Stream, places: Places) -> AsyncGenerator[Batch, None]:
-        """Yield the timeline from its place on, oldest first; without a place its newest page.
-
-        What was read before the connection ended and stands there no more is deleted, too.
-        """
-        known = places.of(stream.name)
-        place = known[0] if known else None
-        unsure = () if stream.is_notifications else known
+        """Yield the timeline from its place on, oldest first; without a place its newest page."""
+        place = start = places.start(stream.name)
         while True:
             page = await self._get(stream.page(place))
             found = await asyncio.to_thread(self._elements, page, stream)
-            gone: list[Mention] = []
-            for id_ in missing(unsure, page):
-                if await self._is_gone(id_):
-                    gone.append(tombstone(id_, self._origin, now=self._now()))
-                yield Batch()
-            unsure = ()  # asked before this page is committed: its cursor knows other ids
-            batch = await asyncio.to_thread(_batch, found, places)
-            yield replace(batch, mentions=(*gone, *batch.mentions))
+            yield await asyncio.to_thread(_batch, found, places)
             until = self._now() + pause(page.headers, self._now())
             while (wait := until - self._now()) > timedelta(0):
                 await asyncio.sleep(min(TICK, wait).total_seconds())
                 yield Batch()
             before, place = place, following(page.headers) or places.newest(stream.name)
-            if not known or not found or place == before:
+            if start is None or not found or place == before:
                 return
+
+    async def _ask(self, unsure: dict[str, None]) -> list[Found]:
+        """Return what became of one of these posts, which is unsure no more; later if refused."""
+        if not unsure or self._now() < self._ask_at:
+            return []
+        id_ = next(iter(unsure))
+        try:
+            answer = await self._fetch(f"/api/v1/statuses/{quote(id_, safe='')}")
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= _BROKEN:
+                raise self._refusal(answer.status, answer.headers)
+        except SourceError as error:  # the streams flow on all the same
+            wait = timedelta(seconds=error.retry_after_s or 0)
+            self._ask_at = self._now() + max(wait, WINDOW)
+            return [("", partial(_unanswered, str(error)))]
+        del unsure[id_]
+        self._ask_at = self._now() + pause(answer.headers, self._now())
+        return [("", partial(self._answer, id_, answer))]
+
+    def _answer(self, id_: str, answer: Response) -> Item:
+        if answer.status in _GONE:
+            return Item(mention=tombstone(id_, self._origin, now=self._now()))
+        if answer.status != HTTPStatus.OK:
+            return Item()  # hidden from us, not gone
+        return Item(mention=read_status(answer.body, self._origin).mention)
 
     async def _listen(self, connections: Sequence[tuple[Stream, EventStream]]) -> list[Found]:
         """Return what came on the streams, heard in turn: only the runner may make tasks."""
@@ -168,27 +197,24 @@ class MastodonCollector:
             )
         return base
 
-    async def _is_gone(self, id_: str) -> bool:
-        """Whether the server knows this status no more; one that is only hidden is not gone."""
-        url = f"{self._url}/api/v1/statuses/{quote(id_, safe='')}"
-        answer = await self._client.get(url, headers=self._headers)
-        if (
-            answer.status == HTTPStatus.TOO_MANY_REQUESTS
-            or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        ):
-            raise self._refusal(answer.status, answer.headers)
-        return answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-
     async def _get(self, path: str) -> Response:
-        answer = await self._client.get(self._url + path, headers=self._headers)
-        if (left := remaining(answer.headers)) is not None:
-            metrics().quota.labels(self._origin.source).set(left)
+        answer = await self._fetch(path)
         if answer.status != HTTPStatus.OK:
             raise self._refusal(answer.status, answer.headers)
         return answer
 
+    async def _fetch(self, path: str) -> Response:
+        answer = await self._client.get(self._url + path, headers=self._headers)
+        if (left := remaining(answer.headers)) is not None:
+            metrics().quota.labels(self._origin.source).set(left)
+        return answer
+
     def _refusal(self, status: int, headers: Mapping[str, str]) -> SourceError:
         return refusal(self._origin.source, status, headers, self._now())
+
+
+def _unanswered(why: str) -> Item:
+    raise MentionError(f"a stored post cannot be asked for: {why}")
 
 
 def _batch(found: Sequence[Found], places: Places) -> Batch:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from veille.collectors.html_text import html_to_text
 from veille.collectors.interchange import MAX_MEDIA, MAX_TEXT_CHARS, MAX_URL_CHARS, Count, Id
+from veille.collectors.repair import BROKEN, Decoded, decode
 from veille.domain.errors import MentionError
 from veille.domain.mention import Author, Media, Mention, MentionKind, Metrics
 from veille.domain.text import printable
@@ -21,12 +22,10 @@ _QUIET_EVENTS = frozenset(
     "filters_changed notifications_merged".split()
 )
 """Events of the API that hold no public text (docs.joinmastodon.org/methods/streaming)."""
-_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _YEARS = range(1970, 2200)  # beyond, adding a window to a time could overflow
 
 MAX_ID_CHARS = 1024
 
-Decoded = TypeVar("Decoded")
 _Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -139,10 +138,10 @@ def tombstone(id_: str, origin: Origin, *, now: datetime) -> Mention:
 
 def _decode(decoder: msgspec.json.Decoder[Decoded], raw: bytes) -> Decoded:
     try:
-        return decoder.decode(raw)
+        return decode(decoder, raw)
     except msgspec.ValidationError as error:  # names the field and the type, not the value
         raise MentionError(str(error)) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise MentionError("not JSON") from error
 
 
@@ -179,11 +178,13 @@ def _text(status: _Status) -> str:
 
 def _author(account: _Account, origin: Origin) -> Author:
     """Return the author under the full address: `acct` of a local account has no host."""
-    acct = account.acct if "@" in account.acct else f"{account.acct}@{origin.host}"
+    is_local = "@" not in account.acct
+    acct = f"{account.acct}@{origin.host}" if is_local else account.acct
     followers = account.followers_count
     return Author(
         id=_clean_id(acct, "account.acct"),
         name=printable(account.display_name or account.username or "")[:1024] or None,
+        handle=account.acct if is_local else None,
         followers=followers if followers is not None and followers >= 0 else None,
         created_at=None if account.created_at is None else _utc(account.created_at),
     )

@@ -58,39 +58,59 @@ class Stream:
 
 
 class Places:
-    """The newest ids of each stream, in the order they were read: the cursor of the source."""
+    """Where reading goes on in each stream: the cursor of the source.
+
+    It holds times, not ids: nobody goes through cursors when a status is erased.
+    """
 
     def __init__(self, cursor: str | None, names: Iterable[str]) -> None:
         try:
-            known = msgspec.json.decode(cursor or "{}", type=dict[str, list[str]])
+            known = msgspec.json.decode(cursor or "{}", type=dict[str, str])
         except msgspec.DecodeError:
             known = {}
-        self._recent = {name: deque(known.get(name, []), maxlen=RECENT) for name in names}
+        self._start = {name: known.get(name) for name in names}
+        self._recent = {name: deque[str](maxlen=RECENT) for name in self._start}
 
-    def of(self, name: str) -> tuple[str, ...]:
-        """Return the ids, oldest first; reading goes on after the first of them."""
-        return tuple(self._recent[name])
+    def start(self, name: str) -> str | None:
+        """Return the place before the newest ids, None when nothing was read."""
+        return self._start[name]
 
     def newest(self, name: str) -> str | None:
-        """Return the id read last; None when nothing was read."""
+        """Return the id read last at this connection; None when there is none."""
         recent = self._recent[name]
         return recent[-1] if recent else None
 
     def advance(self, name: str, place: str) -> None:
         """`place` is the newest id of this stream."""
-        recent = self._recent[name]
+        recent, start = self._recent[name], self._start[name]
         if place in recent:
             recent.remove(place)
         recent.append(place)
+        if start is None:
+            self._start[name] = before(place)
+        elif len(recent) == RECENT:  # a late one stands far back: what was read is not read again
+            self._start[name] = max(start, before(recent[0]), key=_in_order)
 
     def cursor(self) -> str:
         """Return what goes on from here after a restart."""
-        places = {name: list(recent) for name, recent in self._recent.items() if recent}
+        places = {name: start for name, start in self._start.items() if start is not None}
         return msgspec.json.encode(places).decode()
 
 
-class _Named(Struct, frozen=True):
-    id: str = ""
+def before(id_: str) -> str:
+    """Return a place just before this id: of a status its time alone.
+
+    A status has a time in milliseconds and 16 bits (mastodon/mastodon, lib/mastodon/snowflake.rb).
+    Notifications are counted. Other servers have letters, in the order of text.
+    """
+    if not (id_.isascii() and id_.isdigit()):
+        return id_[:-2] + "00"
+    number = int(id_) - 1
+    return str(number >> 16 << 16 if number >= 1 << 32 else max(number, 0))
+
+
+def _in_order(place: str) -> tuple[int, str]:
+    return len(place), place
 
 
 class _Urls(Struct, frozen=True):
@@ -191,18 +211,6 @@ def elements(response: Response, source: str) -> list[bytes]:
         return list(map(bytes, msgspec.json.decode(response.body, type=list[msgspec.Raw])))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError(f"source {source}: a page that is no list: check url") from error
-
-
-def missing(known: Iterable[str], response: Response) -> list[str]:
-    """Return which of these ids the page does not hold: deleted, or gone from there only.
-
-    The first of them never stands there: a page begins after it. None when it cannot be read.
-    """
-    try:
-        there = {one.id for one in msgspec.json.decode(response.body, type=list[_Named])}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-    return [id_ for id_ in known if id_ not in there]
 
 
 def _until_reset(headers: Mapping[str, str], now: datetime) -> timedelta | None:

@@ -30,7 +30,7 @@ class MqttCollector:
         self._broker = Broker(
             host=settings.host,
             port=settings.port or (TLS_PORT if settings.tls else PORT),
-            client_id=settings.client_id or f"veille-{settings.id}",
+            client_id=settings.client,
             tls=settings.tls,
             user=settings.user,
             password=password,

@@ -28,11 +28,13 @@ class History:
     """What one version of a rule has counted.
 
     `since` is when the first mention it could have counted arrived, None before. `counts` holds,
-    by alert fingerprint and hour number, only hours with a count.
+    by alert fingerprint and hour number, only hours with a count. `silences` are the times from and
+    until which nothing was heard because veille stood still, in order: they are not calm.
     """
 
     since: datetime | None = None
     counts: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    silences: tuple[tuple[datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,14 @@ class MentionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who wrote it, in clear: never stored as such."""
+    """Who wrote it, in clear: never stored as such.
+
+    `handle` is how the source shows them where that is shorter than `id`.
+    """
 
     id: str
     name: str | None = None
+    handle: str | None = None
     followers: int | None = None
     created_at: datetime | None = None
     role: str | None = None
@@ -79,11 +83,19 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoneAuthor:
+    """An account that its source deleted at `at`: what it wrote until then is gone."""
+
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What one read of a source gave, with the cursor to commit in the same transaction.
 
-    `has_more` says that reading on at once may give more. `gone_authors` are the ids of authors
-    whose whole account the source deleted. `is_ordered` says that mentions and deletions come in
+    `has_more` says that reading on at once may give more. `gone_authors` went before they wrote
+    any of `mentions`. `is_ordered` says that mentions and deletions come in
     the order they happened, so that a deletion of what is not stored needs no tombstone.
     """
 
@@ -92,5 +104,5 @@ class Batch:
     rejected: tuple[Rejection, ...] = ()
     unknown_field_count: int = 0
     has_more: bool = False
-    gone_authors: tuple[str, ...] = ()
+    gone_authors: tuple[GoneAuthor, ...] = ()
     is_ordered: bool = False

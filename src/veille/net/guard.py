@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from veille.domain.errors import ConfigError
+from veille.net.lookup import SystemResolver, look_up
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -129,8 +128,7 @@ async def check_host(
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
     """Return every address the system's resolver gives, best first; OSError when there is none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return [address for _, address in await look_up(host, port)]
 
 
 class GuardedResolver(AbstractResolver):
@@ -145,7 +143,7 @@ class GuardedResolver(AbstractResolver):
     ) -> None:
         self._allow_private = allow_private
         self._listed = frozenset(map(same_host, allow_hosts))
-        self._inner = inner or ThreadedResolver()
+        self._inner = inner or SystemResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

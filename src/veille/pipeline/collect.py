@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from veille.domain.mention import Batch, Mention
+from veille.domain.mention import Batch, GoneAuthor, Mention
 from veille.domain.query import Matcher
 from veille.domain.record import MaskedMention, Receipt, Tombstone
 from veille.privacy.protect import Protector
@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 PIECE = 500
 """Mentions written in one transaction: about a quarter of a second."""
+GONE_PIECE = 100
+"""Mentions of a gone author deleted in one transaction, as an erasure does."""
 HIGH_MARK = 20_000
 """Mentions waiting for analysis above which sources pause: under two minutes of work at 200/s."""
 
@@ -55,7 +57,6 @@ class Accepted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sorted:
     masked: tuple[MaskedMention, ...]
-    gone_authors: tuple[str, ...]
     tombstones: tuple[Tombstone, ...]
     unmatched: int
     refused: int
@@ -106,6 +107,7 @@ class Collect:
         mixes sources in one file.
         """
         sorted_ = await asyncio.to_thread(self._sort, (origin, origins or {}), batch, now)
+        gone = await self._delete_gone(origin.id, batch.gone_authors, now)
         stored = seen = opposed = 0
         # in pieces, so that no other write waits long; a killed piece is only seen again
         while len(sorted_.masked) > PIECE:
@@ -121,10 +123,6 @@ class Collect:
                 tombstones=sorted_.tombstones,
                 now=now,
                 is_ordered=batch.is_ordered,
-            )
-            gone = sum(
-                mentions.delete_author(db, origin.id, author, now=now)
-                for author in sorted_.gone_authors
             )
             if batch.cursor is not None:
                 sources.set_cursor(db, origin.id, batch.cursor, now)
@@ -151,6 +149,28 @@ class Collect:
             return accepted
 
         return await self._store.write(commit)
+
+    async def _delete_gone(self, source: str, gone: Sequence[GoneAuthor], now: datetime) -> int:
+        """Before anything of the batch is stored: what they write later stays.
+
+        In pieces, so that no other write waits long; a killed one is repeated with the batch.
+        """
+        authors = [(self._protector.author(source, one.id), one.at) for one in gone]
+
+        def delete(db: Db) -> int:
+            count = 0
+            for author, at in authors:
+                if author is not None:
+                    left = GONE_PIECE - count
+                    count += mentions.delete_author(
+                        db, source, author, until=at, limit=left, now=now
+                    )
+            return count
+
+        count = 0
+        while authors and (piece := await self._store.write(delete)):
+            count += piece
+        return count
 
     def _sort(
         self,
@@ -182,11 +202,8 @@ class Collect:
                 refused += 1
                 # no traceback: it may hold the text
                 log.warning("mention_refused", source=origin.id, error=type(error).__name__)
-        authors = [self._protector.author(origin.id, name) for name in batch.gone_authors]
-        gone_authors = tuple(author for author in authors if author is not None)
         return _Sorted(
-            masked=tuple(m for m in masked if m.author is None or m.author not in gone_authors),
-            gone_authors=gone_authors,
+            masked=tuple(masked),
             tombstones=tuple(tombstones),
             unmatched=unmatched,
             refused=refused,

@@ -24,6 +24,9 @@ SILENCE_S = 60.0
 BASE_S, CAP_S = 1.0, 120.0
 SEEN_EVERY = timedelta(minutes=1)
 """How often a quiet stream is noted as read: each note is a write to the disk."""
+HELD = timedelta(minutes=1)
+"""A connection that held this long is well, however quiet; four heartbeats of a Mastodon server,
+two of a Jetstream. A server that takes connections only to end them is left alone for longer."""
 CLOSE_S = 5.0
 
 log = structlog.get_logger()
@@ -54,6 +57,7 @@ class Stream:
         self._collector = collector
         self._patience = Patience(base_s=BASE_S, cap_s=CAP_S, jitter=jitter)
         self._flow: AsyncGenerator[Batch, None] | None = None
+        self._opened_at: datetime | None = None
         self._noted_at: datetime | None = None
 
     async def step(self, now: datetime) -> bool:
@@ -75,6 +79,7 @@ class Stream:
             return False
         if self._flow is None:
             self._flow = self._collector.flow(cursor)
+            self._opened_at = now
         try:
             async with asyncio.timeout(SILENCE_S):
                 batch = await anext(self._flow)
@@ -87,7 +92,6 @@ class Stream:
         except Exception as error:  # noqa: BLE001 the edge of a source: it must end no other
             await self._failed(SourceError(f"{type(error).__name__} in the collector"), now)
         else:
-            self._patience.succeed()
             return await self._take(batch, now)
         return False
 
@@ -103,17 +107,20 @@ class Stream:
             log.warning("source_not_closed", source=self._origin.id, error=type(error).__name__)
 
     async def _take(self, batch: Batch, now: datetime) -> bool:
+        if self._opened_at is not None and abs(now - self._opened_at) >= HELD:
+            self._patience.succeed()
         is_due = self._noted_at is None or abs(now - self._noted_at) >= SEEN_EVERY
-        if not (is_due or _has_something(batch)):
+        is_well = not self._patience.has_failed  # else a connection is no good read yet
+        if not ((is_due and is_well) or _has_something(batch)):
             return False
         accepted = await self._collect.accept(self._origin, batch, now=now)
         self._noted_at = now
         log_rejections(self._origin.id, batch)
-        if accepted.stored or accepted.deleted:
-            log.info(
-                "batch_stored", source=self._origin.id, new=accepted.stored, seen=accepted.seen
-            )
-        return bool(accepted.stored or accepted.deleted)
+        if not (accepted.stored or accepted.deleted):
+            return False
+        self._patience.succeed()  # pages that are read again at each connection bring nothing
+        log.info("batch_stored", source=self._origin.id, new=accepted.stored, seen=accepted.seen)
+        return True
 
     async def _failed(self, error: SourceError, now: datetime) -> None:
         await self.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +14,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from servers.mastodon import MastodonServer
 from veille.app import parts, traces
 from veille.app.lock import alone
 from veille.app.privacy import Line, Person, append, reapply_erasures, sweep
+from veille.app.scan import CHUNK, scan
 from veille.cli.root import root
+from veille.collectors.mastodon_parse import Origin, read_status
 from veille.config import Loaded, load
-from veille.domain.errors import ConfigError, InputError
+from veille.domain.errors import ConfigError, InputError, StoreError
 from veille.domain.incident import Event
 from veille.domain.mention import Author, Batch, Mention
 from veille.pipeline.collect import Accepted, Collect
@@ -41,6 +46,17 @@ path = "presse.jsonl"
 id = "reseau"
 kind = "file"
 path = "reseau.jsonl"
+
+[[source]]
+id = "mastodon"
+kind = "mastodon"
+url = "https://mastodon.example"
+streams = ["public"]
+
+[[source]]
+id = "bluesky"
+kind = "bluesky"
+urls = ["wss://jetstream.example/subscribe"]
 """
 
 
@@ -90,6 +106,19 @@ class Desk:
         origin = next(s for s in self.loaded.config.source if s.id == source)
         return await self.collect.accept(origin, Batch(mentions=(mention,)), now=NOW)
 
+    async def toot(self, text: str, acct: str, *, display_name: str = "Zoé D.") -> Accepted:
+        """A status as Mastodon's API gives it: `acct` of a local account names no server."""
+        status = MastodonServer().status(text, acct=acct)
+        self.number += 1
+        status["id"] = str(self.number)
+        status["account"]["display_name"] = display_name
+        found = read_status(
+            json.dumps(status).encode(), Origin(source="mastodon", host="mastodon.example")
+        ).mention
+        assert found is not None
+        origin = next(s for s in self.loaded.config.source if s.id == "mastodon")
+        return await self.collect.accept(origin, Batch(mentions=(found,)), now=NOW)
+
     def person(self, handle: str, source: str | None = None) -> Person:
         return Person(self.store, self.loaded, handle, source=source)
 
@@ -119,6 +148,77 @@ async def test_the_same_handle_on_two_sources_is_found_on_both_unless_one_is_nam
     await desk.say("là", "zelie.m", source="presse")
     assert len((await desk.person("zelie.m").find()).authors) == 2
     assert [s for s, _ in (await desk.person("zelie.m", "presse").find()).authors] == ["presse"]
+
+
+@pytest.mark.parametrize("handle", ["@zoe_d", "Zoe_D", "@zoe_d@mastodon.example", "Zoé D."])
+async def test_a_local_mastodon_account_is_found_as_its_own_server_shows_it(
+    desk: Desk, handle: str
+) -> None:
+    await desk.toot("chez elle", "zoe_d")
+    await desk.toot("une autre", "zoe_d@ailleurs.example", display_name="Zoé Durand")
+    person = desk.person(handle)
+    subject = await person.find()
+    held = await person.export(subject, actor="admin", now=NOW)
+    assert [m["text"] for m in held["messages"]] == ["chez elle"]
+    certificate = await person.erase(subject, actor="admin", now=NOW)
+    assert certificate["erased"]["mentions"] == 1
+    assert certificate["scan"]["remains"] == 0
+    assert await desk.texts() == {"une autre"}
+
+
+@pytest.mark.parametrize("is_everywhere", [False, True])
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_local_mastodon_account_objects_as_its_own_server_shows_it(
+    desk: Desk, is_known: bool, is_everywhere: bool
+) -> None:
+    if is_known:
+        await desk.toot("avant", "zoe_d")
+    person = desk.person("@zoe_d")
+    await person.oppose(await person.find(), actor="admin", now=NOW, is_everywhere=is_everywhere)
+    assert (await desk.toot("encore", "Zoe_D")).opposed == 1
+    assert (await desk.toot("une autre", "zoe_d@ailleurs.example")).stored == 1
+    held = await person.export(await person.find(), actor="admin", now=NOW)
+    assert held["opposed"]
+
+
+async def test_an_objection_of_a_full_address_holds_for_the_local_account(desk: Desk) -> None:
+    person = desk.person("@zoe_d@mastodon.example")
+    await person.oppose(await person.find(), actor="admin", now=NOW, is_everywhere=False)
+    assert (await desk.toot("encore", "zoe_d")).opposed == 1
+    asked = desk.person("@zoe_d")
+    assert (await asked.export(await asked.find(), actor="admin", now=NOW))["opposed"]
+
+
+async def test_nobody_found_says_where_and_how_it_looked(desk: Desk) -> None:
+    person = desk.person("@zoe.example")
+    said = "\n".join(person.doubts(await person.find()))
+    assert "nothing is stored" in said
+    for name in ("presse", "reseau", "zoe.example@mastodon.example", "did:plc:", "resolveHandle"):
+        assert name in said
+    await desk.say("bonjour", "did:plc:abc123", source="reseau")
+    known = desk.person("did:plc:abc123")
+    assert list(known.doubts(await known.find())) == []
+
+
+async def test_an_objection_that_can_hold_nowhere_is_refused(desk: Desk) -> None:
+    person = desk.person("@alice.bsky.example", "bluesky")
+    with pytest.raises(InputError, match="did:plc:"):
+        await person.oppose(await person.find(), actor="admin", now=NOW, is_everywhere=False)
+    by_did = desk.person("did:plc:abc123", "bluesky")
+    added = await by_did.oppose(await by_did.find(), actor="admin", now=NOW, is_everywhere=False)
+    assert added == 1
+
+
+async def test_a_source_that_does_not_exist_is_refused_unless_something_is_stored_of_it(
+    desk: Desk, folder: Path
+) -> None:
+    with pytest.raises(InputError, match='--source: "resau" does not exist; did you mean "reseau"'):
+        await desk.person("zelie.m", "resau").find()
+    await desk.say("la fête est belle", "zelie.m")
+    text = (folder / "config.toml").read_text().replace('id = "reseau"', 'id = "autre"')
+    (folder / "config.toml").write_text(text)
+    person = Person(desk.store, load(folder / "config.toml"), "zelie.m", source="reseau")
+    assert len((await person.find()).authors) == 1
 
 
 async def test_namesakes_are_never_taken_for_each_other(desk: Desk) -> None:
@@ -321,8 +421,47 @@ def test_short_names_are_not_looked_for_since_chance_writes_them_too() -> None:
 
 def test_a_needle_across_two_pieces_of_a_file_is_seen(tmp_path: Path) -> None:
     file = tmp_path / "big"
-    file.write_bytes(b"." * (traces.CHUNK - 3) + b"needle" + b"." * 10)
-    assert traces._scan([file], [b"needle", b"absent"])[0] == {file: {b"needle"}}
+    file.write_bytes(b"." * (CHUNK - 3) + b"needle" + b"." * 10)
+    absent = tmp_path / "absent"
+    found = scan([absent, file], [b"absent", b"needle"])
+    assert found == ({file: {b"needle"}}, CHUNK + 13)
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "logs"
+    file.mkdir()
+    with pytest.raises(StoreError, match="logs: Is a directory"):
+        scan([file], [b"needle"])
+
+
+VISIT = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from veille.store.engine import connect
+with closing(connect(Path(sys.argv[1]))) as db:
+    print(db.value("SELECT count(*) FROM audit"))
+"""
+
+
+async def test_a_search_of_the_files_costs_no_lock_of_the_open_store(
+    desk: Desk, folder: Path
+) -> None:
+    database = folder / "data" / "veille.db"
+
+    def visit() -> str:
+        """Another command opens the store and closes it: alone, it would remove the log."""
+        done = subprocess.run(
+            [sys.executable, "-c", VISIT, database], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    await desk.say("phrase reconnaissable", "zelie.m", name="Zélie Marin")
+    await traces.clear(desk.store, database, traces.search_for(["absente"], []), [])
+    assert visit() == "0"
+    person = desk.person("zelie.m")
+    await person.export(await person.find(), actor="admin", now=NOW)
+    assert visit() == "1"
 
 
 async def test_what_deleting_left_goes_with_a_rewrite_unless_a_daemon_writes_a_large_file(
@@ -357,6 +496,9 @@ async def test_what_deleting_left_goes_with_a_rewrite_unless_a_daemon_writes_a_l
         (["privacy", "erase", "@nobody.here"], 1, "Aborted"),
         (["privacy", "erase", "@nobody.here", "--yes"], 0, "certificate sha256"),
         (["privacy", "export", "@"], 2, "handle is empty"),
+        (["privacy", "export", "@nobody.here"], 0, "nothing is stored"),
+        (["privacy", "erase", "x", "--yes", "--source", "a"], 2, '"a" does not exist'),
+        (["privacy", "oppose", "x", "--yes", "--source", "presses"], 2, 'did you mean "presse"'),
         (["privacy", "oppose", "x", "--source", "a", "--all-sources"], 2, "exclude each other"),
         (["privacy", "sweep"], 0, "nothing was too old"),
         (["privacy", "sweep", "--json"], 0, "{}"),
@@ -367,3 +509,5 @@ def test_the_commands_answer(folder: Path, args: list[str], code: int, said: str
     done = CliRunner().invoke(root, [*args, "--config", str(folder / "config.toml")])
     assert done.exit_code == code, done.output
     assert said in done.output
+    if "--json" in args:
+        json.loads(done.stdout)

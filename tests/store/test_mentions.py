@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from veille.domain.analysis import Analysis
 from veille.domain.mention import Media, Metrics
 from veille.domain.record import Identity, MaskedMention, Tombstone
-from veille.store import mentions, observations, work
+from veille.store import mentions, observations, retention, work
 from veille.store.engine import Db, SqliteStore, connect
 from veille.store.mentions import Added
 
@@ -233,3 +233,24 @@ def test_an_observation_deleted_before_it_was_read_says_nothing_more(
         ("", None, None),
         ("", None, None),
     ]
+
+
+def test_the_newest_of_a_source_are_found_without_reading_all(
+    db: Db, put: Put, mention: Make
+) -> None:
+    for number in range(4):
+        put(mention(f"k{number}", identity=Identity(native_id=f"n{number}")))
+    put(gone=("k2",))
+    assert mentions.newest_ids(db, "presse", 2) == ["n3", "n1"]
+    assert mentions.newest_ids(db, "ailleurs", 2) == []
+    plan = [row["detail"] for row in db.rows(f"EXPLAIN QUERY PLAN {mentions._NEWEST}", ("x", 2))]
+    assert not [step for step in plan if step.startswith(("SCAN", "USE TEMP"))]
+
+
+def test_no_sweep_reads_a_growing_table_from_end_to_end(db: Db) -> None:
+    plans = {
+        table: [row["detail"] for row in db.rows(f"EXPLAIN QUERY PLAN {statement}", (1, 2))]
+        for table, _, statement in retention._PURGES
+    }
+    for growing in ("mentions", "tombstones"):
+        assert [step for step in plans[growing] if step.startswith("SCAN")] == []

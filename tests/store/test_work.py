@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -208,9 +209,25 @@ def test_a_rebuilt_window_equals_a_continuous_one(
     since = now + timedelta(minutes=5)
     for up_to in range(mark, observations.last_seq(db) + 1):
         everything = [o for o in observations.after(db, 0, limit=99) if o.seq <= up_to]
-        rebuilt = observations.recent(db, since=since, up_to=up_to)
+        rebuilt = list(observations.recent(db, since=since, up_to=up_to))
         assert window(rebuilt, since) == window(everything, since)
         assert "edited" not in window(rebuilt, since)
         assert "old" not in {o.key for o in rebuilt}
-    last = observations.recent(db, since=since, up_to=observations.last_seq(db))
+    last = list(observations.recent(db, since=since, up_to=observations.last_seq(db)))
     assert window(last, since) == {"kept": "texte de kept", "later": "edited after the mark"}
+
+
+def test_reading_back_never_holds_all_texts(
+    db: Db, put: Put, claim: Claim, mention: Make, analysis: Analyze, now: datetime
+) -> None:
+    long = "x" * 50_000
+    put(*(mention(f"m{number}", text=f"{number} {long}") for number in range(100)))
+    work.save(db, [(item, analysis()) for item in claim(100)], now=now)
+    tracemalloc.start()
+    try:
+        found = sum(len(o.text) > 50_000 for o in observations.recent(db, since=now, up_to=100))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == 100
+    assert peak < 10 * len(long), "of a hundred texts"

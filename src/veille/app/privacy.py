@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,15 @@ import structlog
 
 from veille.app import parts, traces
 from veille.app.backup import LEDGER
-from veille.config import Loaded
-from veille.domain.errors import ConfigError
+from veille.collectors.base import BlueskySource, MastodonSource
+from veille.config import Loaded, unknown_name
+from veille.domain.errors import ConfigError, InputError
+from veille.net.client import host_of
 from veille.pipeline import erase as erasing
 from veille.pipeline.erase import Subject
 from veille.pipeline.redact import Redact
 from veille.pipeline.sweep import Sweep
+from veille.privacy.protect import ANY_SOURCE
 from veille.store import audit, mentions, oppositions, people
 from veille.store.codec import moment
 from veille.store.engine import Db, Row, SqliteStore
@@ -30,6 +33,11 @@ from veille.store.protocol import Store
 log = structlog.get_logger()
 Json = dict[str, Any]
 BATCH = 100
+_DID = "did:"
+_DID_ONLY = (
+    "accounts are known by their DID only, not by a handle: write did:plc:…, which "
+    "https://public.api.bsky.app/xrpc/com.atproto.identity.resolveHandle?handle=NAME tells"
+)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +61,12 @@ class Person:
         self._loaded = loaded
         self._written = written
         self._source = source
-        self._sources = [s.id for s in loaded.config.source]
+        configured = loaded.config.source
+        self._sources = [s.id for s in configured]
+        self._hosts = {s.id: host_of(s.url) for s in configured if isinstance(s, MastodonSource)}
+        self._by_did = {s.id for s in configured if isinstance(s, BlueskySource)}
         self._protector = parts.protector(loaded)
         self._database = loaded.resolve(loaded.config.veille.data_dir) / "veille.db"
-        if source is not None and source not in self._sources:
-            log.warning("source_not_configured", source=source)
 
     @property
     def keeps_authors(self) -> bool:
@@ -65,12 +74,45 @@ class Person:
         return self._loaded.config.privacy.key in self._loaded.secrets
 
     async def find(self) -> Subject:
-        """Return whom the handle stands for; InputError when it stands for several people."""
-        return await self._store.read(
-            lambda db: erasing.find(
-                db, self._protector, self._written, source=self._source, known=self._sources
+        """Return whom the handle stands for.
+
+        InputError when it stands for several people, or nothing is known of the source.
+        """
+
+        def look(db: Db) -> Subject:
+            places = {*self._sources, *people.sources(db)}
+            if self._source is not None:
+                if self._source not in places:
+                    raise InputError(unknown_name("--source", self._source, places))
+                places = {self._source}
+            return erasing.find(
+                db, self._protector, self._written, places=places, hosts=self._hosts
             )
-        )
+
+        return await self._store.read(look)
+
+    def doubts(self, subject: Subject) -> Iterator[str]:
+        """Yield why there may be more of this person than was found, with what else to try."""
+        if not subject.authors:
+            yield (
+                f"{self._written}: nothing is stored of anybody with this id, handle or name; "
+                f"looked for: {'; '.join(map(self._looked, subject.places)) or 'no source'}. Try "
+                "their id, their whole address (@name@server) or the name the platform shows"
+            )
+        if unsure := self._by_handle(subject):
+            yield f"{', '.join(unsure)}: {_DID_ONLY}"
+
+    def _looked(self, place: str) -> str:
+        names = erasing.spelled(self._written, self._hosts.get(place))
+        return f"{place} ({', '.join(names)})"
+
+    def _by_handle(self, subject: Subject) -> list[str]:
+        """Return where a handle was looked for that can stand for nobody."""
+        bare = self._written.strip().removeprefix("@")
+        if bare.startswith(_DID) or "@" in bare:
+            return []
+        known = {source for source, _ in subject.authors}
+        return [place for place in subject.places if place in self._by_did - known]
 
     async def held(self, subject: Subject) -> int:
         """Return how many messages of theirs are kept."""
@@ -83,7 +125,7 @@ class Person:
 
         def read(db: Db) -> tuple[list[Row], bool]:
             audit.add(db, at=now, actor=actor, action="privacy.export", target=_target(subject))
-            marks = self._marks(subject, erasing.where(db, self._source, self._sources))
+            marks = self._marks(subject, (*subject.places, ANY_SOURCE))
             return people.held(db, _keys(db, subject)), oppositions.holds(db, marks)
 
         rows, has_opposed = await self._store.write(read)
@@ -153,19 +195,18 @@ class Person:
     ) -> int:
         """Refuse what this person writes from now on; return how many places know it newly.
 
-        ConfigError when authors are dropped: nobody could be recognised.
+        ConfigError when authors are dropped: nobody could be recognised. InputError for a handle
+        where accounts are known by their DID only.
         """
         if not self.keeps_authors:
             raise ConfigError(
                 f"privacy.key: without the secret {self._loaded.config.privacy.key} authors are "
                 "dropped, so that nobody who objects can be recognised: add it to the secrets"
             )
-
-        def places(db: Db) -> set[str]:
-            return erasing.where(db, self._source, self._sources)
-
-        known = await self._store.read(places)
-        wanted = erasing.everywhere(known, is_everywhere=is_everywhere)
+        unsure = self._by_handle(subject)
+        if unsure and len(unsure) == len(subject.places) and not is_everywhere:
+            raise InputError(f"{', '.join(unsure)}: {_DID_ONLY}")
+        wanted = erasing.everywhere(subject.places, is_everywhere=is_everywhere)
         marks = self._marks(subject, wanted)
         self.write_ledger(Line(at=now.isoformat(), marks=marks))
 
@@ -189,7 +230,9 @@ class Person:
         append(self._database.with_name(LEDGER), line)
 
     def _marks(self, subject: Subject, places: Iterable[str]) -> tuple[str, ...]:
-        return erasing.marks(self._protector, self._written, subject, places=places)
+        return erasing.marks(
+            self._protector, subject, names=(self._written,), places=places, hosts=self._hosts
+        )
 
 
 def append(ledger: Path, line: Line) -> None:

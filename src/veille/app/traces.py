@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from veille.app.lock import is_held
+from veille.app.scan import scan
 from veille.domain.clock import monotonic_s
 from veille.domain.errors import StoreError
 from veille.store import people
@@ -22,7 +23,6 @@ PIECE_BYTES = 48
 """A text is looked for by its beginning and its end: it may lie across two pages."""
 NEEDLES = 400
 """Looked for at most, names first: each takes a second a gigabyte."""
-CHUNK = 1 << 20
 REWRITE_BYTES = 100_000_000
 """Rewritten beside a running daemon at most: its writer waits 5 s for another program."""
 FOLD_S = 30.0
@@ -112,7 +112,7 @@ async def _look(store: SqliteStore, database: Path, search: Search, extra: Seque
             )
         await asyncio.sleep(0.1)
     files = scanned(database, extra)
-    seen, size = await asyncio.to_thread(_scan, files, search.needles)
+    seen, size = await asyncio.to_thread(scan, files, search.needles)
     of_others = {
         needle
         for needle in set().union(*seen.values())
@@ -130,28 +130,6 @@ async def _look(store: SqliteStore, database: Path, search: Search, extra: Seque
         remains=len(set().union(*left.values())),
         remains_in=tuple(sorted(file.name for file, needles in left.items() if needles)),
     )
-
-
-def _scan(files: Iterable[Path], needles: Sequence[bytes]) -> tuple[dict[Path, set[bytes]], int]:
-    """Return the needles that occur in each file that has any, and how many bytes were read."""
-    found: dict[Path, set[bytes]] = {}
-    size = 0
-    overlap = max(map(len, needles), default=1) - 1
-    for file in files:
-        seen: set[bytes] = set()
-        try:
-            with file.open("rb") as stream:
-                before = b""
-                while chunk := stream.read(CHUNK):
-                    size += len(chunk)
-                    window = before + chunk
-                    seen.update(n for n in needles if n not in seen and n in window)
-                    before = window[-overlap:] if overlap else b""
-        except FileNotFoundError:
-            continue  # a log file was rotated away, or the database closed
-        if seen:
-            found[file] = seen
-    return found, size
 
 
 def _rewrite(database: Path) -> None:

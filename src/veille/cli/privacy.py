@@ -182,7 +182,10 @@ def _about(
                 "was stored with one can be tied to a person",
                 err=True,
             )
-        return await act(person, await person.find())
+        subject = await person.find()
+        for doubt in person.doubts(subject):
+            click.echo(doubt, err=True)
+        return await act(person, subject)
 
     return _with_store(path, run)
 
@@ -190,9 +193,7 @@ def _about(
 def _with_store(path: Path | None, act: Callable[[SqliteStore, Loaded], Awaitable[T]]) -> T:
     from veille.config import load
     from veille.store.engine import SqliteStore
-    from veille.telemetry import configure_logs
 
-    configure_logs(level="warning")  # what was done is printed, or in the certificate
     loaded = load(path)
 
     async def run() -> T:
@@ -224,7 +225,8 @@ def _print_certificate(ctx: click.Context, done: Json, *, as_json: bool) -> None
         where = ", ".join(done["scan"]["remains_in"])
         click.echo(
             f"{where}: still holds some of it: remove it from log files by hand; for the database, "
-            "stop the daemon and run the command again",
+            "stop the daemon and run the command again"
+            + ("" if done["erased"] else "; if nobody was found above, name them otherwise"),
             err=True,
         )
         ctx.exit(1)

@@ -143,8 +143,8 @@ class Protector:
 
 
 def _handles(author: Author) -> tuple[str, ...]:
-    """How an author may be called: by id, and by a name that is a handle; names repeat, @x not."""
-    names = [author.id]
+    """How an author may be called: by id, handle, and a name like @x; names repeat, @x not."""
+    names = [author.id] if author.handle is None else [author.id, author.handle]
     if author.name and author.name.strip().startswith("@"):
         names.append(author.name)
     return tuple(dict.fromkeys(handle(name) for name in names))

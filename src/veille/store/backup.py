@@ -60,15 +60,24 @@ def copy(path: Path, to: Path, report: ProgressReport) -> None:
     sync(to)
 
 
-def verify(path: Path) -> Contents:
-    """Return what a copy holds once SQLite found no fault in all of it; StoreError otherwise."""
+def verify(path: Path, *, original: Path | None = None) -> Contents:
+    """Return what a copy holds once SQLite found no fault in all of it; StoreError otherwise.
+
+    The error names `original`, of which the file has the bytes, if it is given.
+    """
+    named = original or path
     _require(path)
-    with closing(connect_copy(path)) as db:
-        require_known(db, path)
-        faults = [row[0] for row in db.rows("PRAGMA integrity_check(3)")]
-        if faults != ["ok"]:
-            raise StoreError(f"{path}: damaged ({'; '.join(faults)}): use another backup")
-        return _contents(db, path)
+    try:
+        with closing(connect_copy(path)) as db:
+            require_known(db, named)
+            _require_whole(db, named)
+            return _contents(db, path)
+    except StoreError as error:
+        if error.__cause__ is None:
+            raise
+        # SQLite's: the engine's remedies are for the store in use
+        message = f"{named}: no whole backup of veille ({error.__cause__}): use another backup"
+        raise StoreError(message) from error.__cause__
 
 
 def fold(path: Path) -> None:
@@ -122,6 +131,12 @@ def sync(path: Path) -> None:
 def _require(path: Path) -> None:
     if not path.is_file():  # SQLite would make it
         raise StoreError(f"{path}: no such file: check data_dir in config.toml, or the name")
+
+
+def _require_whole(db: Db, path: Path) -> None:
+    faults = [row[0] for row in db.rows("PRAGMA integrity_check(3)")]
+    if faults != ["ok"]:
+        raise StoreError(f"{path}: damaged ({'; '.join(faults)}): use another backup")
 
 
 def _size(db: Db) -> int:

@@ -56,6 +56,8 @@ _EXPIRED = """SELECT m.key, m.source FROM mentions m
         WHEN EXISTS (SELECT 1 FROM queue q WHERE q.mention = m.key) THEN ?2
         ELSE ?1 END
     ORDER BY m.received_at LIMIT ?4"""
+_NEWEST = """SELECT i.native_id FROM mentions m JOIN identities i ON i.mention = m.id
+    WHERE m.source = ? AND m.state <> 'deleted' ORDER BY m.id DESC LIMIT ?"""
 _SEARCH = """SELECT m.key FROM mention_index f JOIN mentions m ON m.id = f.rowid
     WHERE mention_index MATCH ? ORDER BY f.rowid DESC LIMIT ?"""
 
@@ -96,9 +98,18 @@ def add(
     return Added(**count, deleted=deleted)
 
 
-def delete_author(db: Db, source: str, author: str, *, now: datetime) -> int:
-    """No text of this author (a keyed hash) is left of this source; return how many there were."""
-    return delete(db, of_author(db, source, author), cause=DELETED, now=now)
+def delete_author(
+    db: Db, source: str, author: str, *, until: datetime, limit: int, now: datetime
+) -> int:
+    """Up to `limit` texts this author (a keyed hash) wrote there until then are gone; return their
+    number, 0 when none is left.
+    """
+    found = db.rows(
+        """SELECT key FROM mentions WHERE author = ? AND source = ? AND state <> 'deleted'
+        AND created_at <= ? LIMIT ?""",
+        (author, source, micros(until), limit),
+    )
+    return delete(db, [row["key"] for row in found], cause=DELETED, now=now)
 
 
 def of_author(
@@ -139,6 +150,12 @@ def native_ids(db: Db, keys: Iterable[str]) -> dict[str, tuple[str, str]]:
         (json_list(keys),),
     )
     return {row["key"]: (row["source"], row["native_id"]) for row in found}
+
+
+def newest_ids(db: Db, source: str, limit: int) -> list[str]:
+    """Return the native ids of up to `limit` kept mentions of this source, the last first."""
+    found = db.rows(_NEWEST, (source, limit))
+    return [row["native_id"] for row in found]
 
 
 def search(db: Db, text: str, limit: int) -> list[str]:

@@ -23,12 +23,17 @@ _REF = msgspec.json.Decoder(dict[str, str])
 _HEADS = """FROM outbox o WHERE o.receiver = ?1 AND o.state = 'waiting' AND NOT EXISTS (
     SELECT 1 FROM outbox e WHERE e.receiver = o.receiver AND e.incident = o.incident
     AND e.state = 'waiting' AND e.id < o.id)"""
+_BEHIND = """SELECT 1 FROM outbox r WHERE r.receiver = o.receiver AND r.incident = o.incident
+    AND r.state = 'waiting'"""
 _NEXT = f"""SELECT o.* {_HEADS}
     AND (o.due_at <= ?2 OR o.attempts = 0 OR o.due_at > ?3)
     AND (o.lease_until <= ?2 OR o.lease_until > ?3)
-    ORDER BY NOT EXISTS (SELECT 1 FROM outbox r WHERE r.receiver = o.receiver
-        AND r.incident = o.incident AND r.state = 'waiting' AND r.kind = 'redacted'),
-    o.due_at, o.id LIMIT 1"""  # noqa: S608 constants
+    ORDER BY CASE
+        WHEN EXISTS ({_BEHIND} AND r.kind IN ('opened', 'updated', 'repeated')
+            AND json_extract(r.facts, '$.severity') = 'critical') THEN ?4
+        WHEN EXISTS ({_BEHIND} AND r.kind = 'redacted') THEN 1
+        ELSE 3 END,
+    o.due_at, o.id LIMIT 1"""
 _NEXT_DUE = f"SELECT min(max(o.due_at, o.lease_until)) {_HEADS}"
 
 
@@ -70,14 +75,18 @@ def add(db: Db, rows: Sequence[OutboxRow]) -> int:
     )
 
 
-def claim(db: Db, receiver: str, *, now: datetime, lease: timedelta) -> OutboxRow | None:
+def claim(
+    db: Db, receiver: str, *, now: datetime, lease: timedelta, is_turn_of_edits: bool = False
+) -> OutboxRow | None:
     """Return the row this receiver should hear next, kept from others for `lease`.
 
-    It is the longest due of those with no earlier row of the same incident waiting; an incident
-    whose messages show what was deleted since goes first. `attempts`
-    counts the claims before this one: above 0 the message may have arrived already.
+    It is the longest due of those with no earlier row of the same incident waiting; first what is
+    critical, then incidents whose messages show what was deleted since, then the rest. With
+    `is_turn_of_edits` the first two change places. `attempts` counts the claims before this one:
+    above 0 the message may have arrived already.
     """
-    row = db.row(_NEXT, (receiver, micros(now), micros(now + FARTHEST)))
+    critical = 2 if is_turn_of_edits else 0
+    row = db.row(_NEXT, (receiver, micros(now), micros(now + FARTHEST), critical))
     if row is None:
         return None
     db.execute(

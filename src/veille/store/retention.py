@@ -37,10 +37,10 @@ _PURGES: tuple[tuple[str, str, str], ...] = (
     # an empty row stays until no rule can look back at it and evaluate has taken it back
     ("mentions", "windows", """DELETE FROM mentions WHERE id IN (
         SELECT m.id FROM mentions m WHERE m.state = 'deleted'
-        AND NOT EXISTS (SELECT 1 FROM redactions r WHERE r.mention = m.key)
         AND NOT EXISTS (SELECT 1 FROM observations o WHERE o.mention = m.id AND (
             o.received_at >= ?1
             OR o.seq > coalesce((SELECT value FROM watermarks WHERE name = 'evaluate'), 0)))
+        AND NOT EXISTS (SELECT 1 FROM redactions r WHERE r.mention = m.key)
         LIMIT ?2)"""),
     ("queue", "flagged", """DELETE FROM queue WHERE id IN (
         SELECT id FROM queue WHERE state NOT IN ('new', 'taken', 'waiting') AND updated_at < ?1

@@ -11,6 +11,8 @@ from veille.store.codec import clean, micros, moment
 from veille.store.engine import Db
 
 ERROR_LENGTH = 500
+RULES = "*rules"
+"""The rules folder has a row beside the sources: no source can have this id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,9 @@ _OPEN = json_list(state for state in QueueState if state.is_open)
 _INCIDENT = msgspec.json.Decoder(Incident)
 _ANALYSIS = msgspec.json.Decoder(Analysis)
 
+_UNSENT = """incident = 0 AND kind = 'weekly'
+    AND (state = 'parked' OR (state = 'waiting' AND attempts = 0))"""
+
 # what was written in a week arrived in it or later: the index by state and arrival applies
 _WRITTEN = "m.received_at >= ?1 AND m.created_at >= ?1 AND min(m.created_at, m.received_at) < ?2"
 _EXAMPLES = f"""SELECT m.key, m.text, m.source, m.lang, m.created_at, a.analysis FROM mentions m
@@ -95,13 +98,18 @@ def examples(
 
 
 def note_listening(db: Db, now: datetime) -> datetime:
-    """Return since when this store listens: its first start, or what arrived before that."""
+    """Return since when this store counts: its first start, or what arrived before that."""
     known = watermarks.get(db, SINCE)
-    first = db.value("SELECT min(received_at) FROM observations")
-    since = min(at for at in (known or None, first, micros(now)) if at is not None)
+    first = known or db.value("SELECT min(received_at) FROM observations")
+    since = micros(now) if first is None else min(first, micros(now))
     if since != known:
         watermarks.set(db, SINCE, since)
     return moment(since)
+
+
+def since(db: Db) -> datetime | None:
+    """Return since when this store counts, None when no daemon with a summary has started."""
+    return moment(watermarks.get(db, SINCE) or None)
 
 
 def planned(db: Db, key: str, week: int) -> set[str]:
@@ -111,6 +119,22 @@ def planned(db: Db, key: str, week: int) -> set[str]:
     }
     marked = db.rows("SELECT name FROM watermarks WHERE value = ?", (week,))
     return waiting | {row["name"].removeprefix(_MARK) for row in marked}
+
+
+def unsent(db: Db) -> set[str]:
+    """Return the keys of summaries that were planned and can have reached nobody."""
+    found = db.rows(f"SELECT DISTINCT key FROM outbox WHERE {_UNSENT}")  # noqa: S608 constant
+    return {row["key"] for row in found}
+
+
+def unplan(db: Db, key: str, week: int) -> None:
+    """This summary, where it can have reached nobody, is planned no more."""
+    for row in db.rows(
+        f"DELETE FROM outbox WHERE key = ? AND {_UNSENT} RETURNING receiver",  # noqa: S608 constant
+        (key,),
+    ):
+        mark = f"{_MARK}{row['receiver']}"
+        db.execute("DELETE FROM watermarks WHERE name = ? AND value = ?", (mark, week))
 
 
 def plan(db: Db, rows: Sequence[OutboxRow], week: int) -> None:

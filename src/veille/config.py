@@ -11,20 +11,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from veille.alerts.settings import RouteSettings
+from veille.collectors.base import MqttSource
 from veille.collectors.settings import SourceSettings
+from veille.domain.address import is_address
 from veille.domain.alert import Severity
 from veille.domain.durations import parse_duration
 from veille.domain.errors import ConfigError, InputError
 from veille.domain.query import parse_query
 from veille.domain.watch import Watch
 from veille.nlp.settings import ModelSettings
-from veille.notifiers.settings import ReceiverSettings
+from veille.notifiers.settings import MqttReceiver, ReceiverSettings
 from veille.privacy.settings import PrivacySettings
 from veille.reports.settings import ReportsSettings
 from veille.rules.settings import RulesSettings
@@ -35,6 +37,15 @@ from veille.wording.mistakes import explain
 SHORTEST_HEARTBEAT = timedelta(seconds=10)
 SEARCHED = (Path("config.toml"), Path("/etc/veille/config.toml"))
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+_PORT, _TLS_PORT = 1883, 8883  # of MQTT: IANA service names mqtt, secure-mqtt
+Place = Annotated[
+    str,
+    msgspec.Meta(
+        # INSEE, code officiel géographique: a commune's five characters, a département's 2 or 3
+        pattern=r"^([0-9]{2}|2[AB]|9[78][0-9]|[0-9]{5}|2[AB][0-9]{3})$",
+        description='an INSEE code of a commune ("33063", "2A004") or a département ("33", "974")',
+    ),
+]
 
 
 class VeilleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +64,7 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     id: str
     query: str = ""
-    territory: list[str] = []
+    territory: list[Place] = []
 
 
 class HeartbeatSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,14 +75,14 @@ class HeartbeatSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     allow_private: bool = False
 
     def __post_init__(self) -> None:
-        if self.url and not self.url.startswith(("http://", "https://")):
-            raise ValueError("url is not an http or https address: write https://host/path")
+        if self.url and not is_address(self.url):
+            raise ValueError("url: no http or https address: write https://host/path")
         try:
             duration = parse_duration(self.every)
         except InputError as error:
-            raise ValueError(str(error)) from error  # msgspec adds the path to a ValueError only
+            raise ValueError(f"every: {error}") from error  # msgspec adds the path to no other
         if duration < SHORTEST_HEARTBEAT:
-            raise ValueError(f'every = "{self.every}": at least 10s, to spare the monitor')
+            raise ValueError(f'every: "{self.every}": at least 10s, to spare the monitor')
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,11 +102,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Secrets:
-    """Secrets by name, from the secrets file and systemd credentials; values never show in repr."""
+    """Secrets by name, from the secrets file and systemd credentials; values never show in repr.
 
-    def __init__(self, values: Mapping[str, str], *, where: str) -> None:
+    `trouble` says why the file is refused, with the remedy; empty when it is not.
+    """
+
+    def __init__(self, values: Mapping[str, str], *, where: str, trouble: str = "") -> None:
         self._values = dict(values)
         self._where = where
+        self.trouble = trouble
 
     def __repr__(self) -> str:
         return f"Secrets({sorted(self._values)})"
@@ -105,7 +120,7 @@ class Secrets:
 
     def also(self, values: Mapping[str, str]) -> Secrets:
         """Return these secrets and those."""
-        return Secrets({**self._values, **values}, where=self._where)
+        return Secrets({**self._values, **values}, where=self._where, trouble=self.trouble)
 
     def __call__(self, name: str) -> str:
         """Return the secret of that name; ConfigError names the file and the line to add."""
@@ -113,7 +128,8 @@ class Secrets:
             return self._values[name]
         except KeyError:
             raise ConfigError(
-                f'{self._where}: secret "{name}" is missing: add the line {name} = "…"'
+                self.trouble
+                or f'{self._where}: secret "{name}" is missing: add the line {name} = "…"'
             ) from None
 
 
@@ -160,11 +176,21 @@ def find(path: Path | None) -> Path:
     raise ConfigError(f"no configuration found (looked for {looked}): name one with --config FILE")
 
 
-def load(path: Path | None = None) -> Loaded:
-    """Return the checked configuration; ConfigError names the file, the key and the remedy."""
+def load(path: Path | None = None, *, is_lenient: bool = False) -> Loaded:
+    """Return the checked configuration; ConfigError names the file, the key and the remedy.
+
+    With `is_lenient`, to look and not to run, a secrets file that is refused is noted in
+    `Secrets.trouble` and none of it is used.
+    """
     found = find(path)
     config = parse(_text(found), name=found.name)
-    secrets = read_secrets(found.parent / config.veille.secrets)
+    file = found.parent / config.veille.secrets
+    try:
+        secrets = read_secrets(file)
+    except ConfigError as error:
+        if not is_lenient:
+            raise
+        secrets = Secrets({}, where=str(file), trouble=str(error))
     return Loaded(config=config, path=found, secrets=secrets)
 
 
@@ -210,6 +236,7 @@ def _problems(config: Config) -> Iterator[str]:
         yield from _id_problems(section, ids)
     yield from _query_problems(config)
     yield from _reference_problems(config)
+    yield from _client_problems(config)
     try:
         config.rules.waits()
     except InputError as error:
@@ -239,16 +266,32 @@ def _reference_problems(config: Config) -> Iterator[str]:
             if name not in watches:
                 yield unknown_name(f"source[{index}].watches", name, watches)
     receivers = {r.id for r in config.receiver}
-    for name in _routed(config.route):
-        if name not in receivers:
-            yield unknown_name("route.receivers", name, receivers)
+    for at, route in placed(config.route):
+        for name in route.receivers:
+            if name not in receivers:
+                yield unknown_name(f"{at}.receivers", name, receivers)
+        severity = route.match.get("severity", Severity.INFO)
+        if severity not in set(Severity):
+            yield unknown_name(f"{at}.match.severity", severity, set(Severity))
     for name in config.reports.to or ():
         if name not in receivers:
             yield unknown_name("reports.to", name, receivers)
-    for route in nodes(config.route):
-        severity = route.match.get("severity", Severity.INFO)
-        if severity not in set(Severity):
-            yield unknown_name("route.match.severity", severity, set(Severity))
+
+
+def _client_problems(config: Config) -> Iterator[str]:
+    """Yield what would connect to a broker under the name of another: they would take turns."""
+    known: dict[tuple[str, int, str], str] = {}
+    for section, key in (("source", "client_id"), ("receiver", "node")):
+        for index, one in enumerate(getattr(config, section)):
+            if isinstance(one, MqttSource | MqttReceiver):
+                port = one.port or (_TLS_PORT if one.tls else _PORT)
+                at = f"{section}[{index}]"
+                other = known.setdefault((one.host.lower(), port, one.client), at)
+                if other != at:
+                    yield (
+                        f'{at}: client id "{one.client}" is that of {other} on the same broker, '
+                        f"which would throw one out for the other: write another {key}"
+                    )
 
 
 def _routed(route: RouteSettings) -> Iterator[str]:
@@ -258,9 +301,15 @@ def _routed(route: RouteSettings) -> Iterator[str]:
 
 def nodes(route: RouteSettings) -> Iterator[RouteSettings]:
     """Yield a route and all below it."""
-    yield route
-    for child in route.routes:
-        yield from nodes(child)
+    for _, node in placed(route):
+        yield node
+
+
+def placed(route: RouteSettings, at: str = "route") -> Iterator[tuple[str, RouteSettings]]:
+    """Yield a route and all below it, with their keys: route.routes[0]."""
+    yield at, route
+    for index, child in enumerate(route.routes):
+        yield from placed(child, f"{at}.routes[{index}]")
 
 
 def unknown_name(where: str, name: str, known: Collection[str]) -> str:

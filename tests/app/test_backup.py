@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import stat
@@ -12,10 +13,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from veille.app import backup
+from veille.app.daemon import daemon
 from veille.app.lock import alone
 from veille.app.privacy import Line, append
 from veille.config import Loaded, load
@@ -207,10 +210,10 @@ def _damaged(file: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_damaged, "damaged|malformed"),
-        (lambda f: f.write_bytes(b"hello"), "not a database"),
+        (_damaged, "another backup"),
+        (lambda f: f.write_bytes(b"hello"), "another backup"),
         (lambda f: f.write_bytes(b""), "not a database of veille"),
-        (lambda f: os.truncate(f, f.stat().st_size // 2), "damaged|malformed"),
+        (lambda f: os.truncate(f, f.stat().st_size // 2), "another backup"),
     ],
 )
 async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
@@ -221,8 +224,11 @@ async def test_a_backup_that_is_not_whole_is_refused_and_changes_nothing(
         file = make(loaded)
     harm(file)  # type: ignore[operator]
     for refused in (backup.verify, None):
-        with pytest.raises(StoreError, match=said):
+        with pytest.raises(StoreError, match=said) as error:
             backup.verify(file) if refused else await restore(loaded, file)
+        assert str(error.value).startswith(f"{file}: ")  # not the copy of it
+        assert "data_dir" not in str(error.value)  # nothing is wrong with the store
+        assert "stop veille" not in str(error.value)
     assert actors(database) == ["I1"]
     assert {f.name for f in database.parent.iterdir()} == {"veille.db", "veille.lock", "backups"}
 
@@ -342,6 +348,49 @@ async def test_the_key_of_mentions_travels_with_the_backup(loaded: Loaded, datab
     assert key.with_name("mention.key.before-20261122T035705Z").read_bytes() == b"other" * 6
 
 
+class _KilledError(BaseException):
+    """The process ends at this line."""
+
+
+def _killed(*arguments: object) -> NoReturn:
+    del arguments
+    raise _KilledError
+
+
+@pytest.mark.parametrize("line", ["put_in_place", "end_sessions"])
+async def test_after_a_restore_that_was_killed_the_daemon_waits_for_another(
+    loaded: Loaded, database: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    key = database.with_name("mention.key")
+    async with SqliteStore(database) as store:
+        await store.write(lambda db: note(db, 1))
+        key.write_bytes(b"k" * 32)
+        file = make(loaded)
+        await store.write(lambda db: note(db, 2))
+    key.write_bytes(b"other" * 6)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"veille.store.backup.{line}", _killed)
+        with pytest.raises(_KilledError):
+            await restore(loaded, file)
+    with pytest.raises(ConfigError, match=f"{file.name} was not finished.*backup restore"):
+        async with daemon(loaded, now=lambda: NOW):
+            pass
+    later = NOW + timedelta(minutes=1)
+    await backup.restore(loaded, file, is_forced=True, now=later, report=quiet)
+    backup.require_finished(database)
+    assert (key.read_bytes(), actors(database)) == (b"k" * 32, ["I1", file.name])
+
+
+async def test_a_restore_that_was_refused_leaves_the_daemon_free_to_start(
+    loaded: Loaded, database: Path
+) -> None:
+    async with SqliteStore(database):
+        file = make(loaded)
+        with pytest.raises(StoreError, match="another program"):
+            await restore(loaded, file)
+    backup.require_finished(database)
+
+
 async def test_what_was_erased_since_the_backup_is_erased_again(
     loaded: Loaded, database: Path
 ) -> None:
@@ -371,6 +420,30 @@ async def test_what_was_erased_since_the_backup_is_erased_again(
         texts = await store.read(lambda db: db.rows("SELECT author, text FROM mentions"))
     assert {row["text"] for row in texts if row["author"] != "other"} <= {""}
     assert [row["text"] for row in texts if row["author"] == "other"] == ["le pont est fermé"]
+
+
+async def test_a_restore_that_logs_still_prints_nothing_but_json(
+    loaded: Loaded, database: Path
+) -> None:
+    mention = MaskedMention(
+        key="a key", source="presse", watches=("mairie",), kind=MentionKind.POST, text="le pont",
+        created_at=NOW, received_at=NOW, content_hash="h", identity=Identity(native_id="1"),
+        author="one",
+    )  # fmt: skip
+    async with SqliteStore(database) as store:
+        await store.write(lambda db: mentions.add(db, mentions=[mention], tombstones=(), now=NOW))
+        file = make(loaded)
+    later = (NOW + timedelta(hours=1)).isoformat()
+    append(database.with_name("erasures.jsonl"), Line(at=later, authors=(("presse", "one"),)))
+    done = subprocess.run(
+        [str(VEILLE), "backup", "restore", str(file), "--force", "--json"],
+        cwd=loaded.path.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["erased"] == 1
+    assert json.loads(done.stderr)["event"] == "erasures_applied_again"
 
 
 async def test_erasures_known_here_or_beside_the_backup_are_all_known_after(

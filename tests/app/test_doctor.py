@@ -12,6 +12,7 @@ from veille.app import doctor, machine
 from veille.app.lock import alone, is_held
 from veille.app.machine import Check, State
 from veille.config import Loaded, load
+from veille.domain.errors import ConfigError
 from veille.nlp import reference
 from veille.nlp.load import load_analyst
 from veille.nlp.settings import ModelSettings
@@ -84,6 +85,34 @@ async def test_a_broken_configuration_is_a_finding_among_others(town: Loaded) ->
     found = _by_area([check async for check in doctor.examine(town.path)])
     assert "python" in found
     assert 'did you mean "watch"' in found["config"][0].text
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("mode", "content", "said"),
+    [
+        (0o644, 'HOOK = "whsec_c2hvcnQ="\n', "others may read the secrets"),
+        (0o600, "HOOK = whsec_c2hvcnQ=", "this is not TOML"),
+    ],
+)
+async def test_refused_secrets_are_a_problem_and_the_rest_is_looked_at(
+    town: Loaded, mode: int, content: str, said: str
+) -> None:
+    secrets = town.path.parent / "secrets.toml"
+    secrets.write_text(content)
+    secrets.chmod(mode)
+    with pytest.raises(ConfigError, match=said):
+        load(town.path)
+    found = _by_area([check async for check in doctor.examine(town.path)])
+    (told,) = found["secrets"]
+    assert (told.state, said in told.text) == (State.PROBLEM, True)
+    assert "whsec_c2hvcnQ" not in told.text
+    assert set(found) >= {"python", "data", "store", "clock", "model", "rules", "web"}
+    assert len(found["source"]) == 2
+    assert len(found["receiver"]) == 1
+    config = [c.text for c in found.get("config", []) if c.state is State.FINE or said in c.text]
+    assert config == [], "what is wrong with the secrets is said once, and nothing is in order"
+    assert not any("is missing" in c.text for checks in found.values() for c in checks)
 
 
 async def test_the_store_is_looked_through_without_a_write(town: Loaded) -> None:

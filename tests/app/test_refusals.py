@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from veille.app.check import findings, private_addresses
+from veille.app.check import findings, private_addresses, short_memories
 from veille.config import Loaded, load, parse
 from veille.domain.errors import ConfigError
 
@@ -16,6 +16,13 @@ MAIL = (
     '[[receiver]]\nid = "m"\nkind = "email"\nhost = "h.example"\nsender = "a@h.example"\n'
     'to = ["b@h.example"]\n'
 )
+RSS = '[[source]]\nid = "a"\nkind = "rss"\nurl = "https://presse.example/x"\n'
+SKY = '[[source]]\nid = "a"\nkind = "bluesky"\nurls = ["wss://sky.example/subscribe"]\n'
+AT = "route.routes[0].routes[0]"
+DEEP = "[[route.routes]]\nmatch = {topic = 'a'}\n[[route.routes.routes]]\nmatch = {a = 'b'}\n"
+BUS = '[[source]]\nid = "bus"\nkind = "mqtt"\nhost = "Mqtt.example"\nmqtt_topic = "a/#"\n'
+SECOND = BUS.replace('"bus"', '"autre"')
+TOLD = '[[receiver]]\nid = "bus"\nkind = "mqtt"\nhost = "mqtt.example"\nmqtt_topic = "a/b"\n'
 
 
 @pytest.mark.parametrize(
@@ -30,6 +37,28 @@ MAIL = (
         (HEAD + '[privacy.retention]\nneutrl = "1d"', ["privacy.retention.neutrl", '"neutral"']),
         (HEAD + "[wep]", ["wep: unknown key", 'did you mean "web"']),
         (HEAD + "[veille", ["this is not TOML"]),
+        (HEAD + '[rules]\ngroup_wait = {critcal = "0s"}', ["rules.group_wait", '"critical"']),
+        (HEAD + SKY + 'silence = "0s"', ["source[0].silence: ", "write 60s"]),
+        (HEAD + RSS + 'poll = "5 minutes"', ["source[0].poll: ", "(15m)"]),
+        (HEAD + RSS + "limit_bytes = -5", ["source[0].limit_bytes", "write 1024 or more"]),
+        (HEAD + RSS + 'trusted = "oui"', ["source[0].trusted", "write true or false"]),
+        (HEAD + RSS + 'watches = "mairie"', ["source[0].watches", 'write a list: ["']),
+        (HEAD + RSS + 'allow_hosts = ["https://x/y"]', ["allow_hosts[0]", "without https://"]),
+        (HEAD + RSS.replace(".example", ".example:99999"), ["source[0].url: ", "write https://"]),
+        (HEAD + '[[source]]\nkind = "file"\npath = "x"', ["source[0]", 'write id = "…"']),
+        (HEAD + '[source]\nid = "a"', ["source: ", "write [[source]]"]),
+        ('[veille]\nname = "x"', ["`watch`", "write [[watch]]"]),
+        (HEAD + 'territory = ["abc"]', ["watch[0].territory[0]", '"33063"']),
+        (HEAD + '[web]\nlisten = "127.0.0.1:80808"', ["web.listen: ", "127.0.0.1:8080"]),
+        (HEAD + '[web]\npublic_url = "https://x/y"', ["web.public_url: ", "without a path"]),
+        (HEAD + '[web]\ntrusted_proxies = ["localhost"]', ["web.trusted_proxies", "10.0.0.0/8"]),
+        (HEAD + '[heartbeat]\nurl = "https://h.example:99999/"', ["heartbeat.url: ", "https://"]),
+        (HEAD + MAIL + DEEP + "receivers = ['n']", [f"{AT}.receivers: ", "known: m"]),
+        (
+            HEAD + DEEP.replace("a = 'b'", "severity = 'critcal'"),
+            [f"{AT}.match.severity", "critical"],
+        ),
+        (HEAD + DEEP.replace("match = {a = 'b'}", ""), [f"{AT}: ", "needs match"]),
     ],
 )
 def test_a_mistake_is_named_with_what_was_meant(text: str, told: list[str]) -> None:
@@ -38,6 +67,7 @@ def test_a_mistake_is_named_with_what_was_meant(text: str, told: list[str]) -> N
     assert str(error.value).startswith("config.toml: ")
     for part in told:
         assert part in str(error.value)
+    assert "regex" not in str(error.value)
 
 
 def _town(folder: Path, more: str) -> Loaded:
@@ -87,3 +117,59 @@ def test_a_data_folder_of_somebody_else_is_found(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o500)
     told = "\n".join(findings(_town(tmp_path, "")))
     assert "cannot be written to" in told
+
+
+def test_a_rule_that_looks_back_further_than_mentions_are_kept_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    text = "rules: [{id: v, kind: spike, baseline: previous, window: 1d, min_count: 9, MORE}]"
+    (tmp_path / "rules" / "r.yml").write_text(text.replace("MORE", "severity: info"))
+    short = '[rules]\ndirectory = "rules"\n[privacy.retention]\nneutral = "7d"\n'
+    (told,) = short_memories(_town(tmp_path, short))
+    assert told.startswith(f"{tmp_path / 'rules' / 'r.yml'}:1: rule v looks back 13d")
+    assert 'neutral = "7d"' in told
+    assert "points: 6 or less" in told
+    (told,) = short_memories(_town(tmp_path, short.replace("7d", "2d")))
+    assert told.endswith("before: write a shorter window")
+    assert list(short_memories(_town(tmp_path, short.replace("7d", "13d")))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "key"),
+    [
+        (f"{BUS}client_id = 'c'\n{SECOND}port = 1883\nclient_id = 'c'", "source[1]", "client_id"),
+        (BUS + TOLD, "receiver[0]", "node"),
+    ],
+)
+def test_two_that_would_throw_each_other_out_of_a_broker_are_refused(
+    text: str, at: str, key: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"source\[0\] on the same broker") as error:
+        parse(HEAD + text, name="config.toml")
+    assert str(error.value).startswith(f"config.toml: {at}: client id")
+    assert str(error.value).endswith(f"write another {key}")
+    parse(HEAD + BUS + SECOND + TOLD.replace('"bus"', '"sortie"'), name="config.toml")
+    parse(HEAD + BUS + TOLD + "tls = true", name="config.toml")  # another port, another broker
+
+
+@pytest.mark.parametrize("place", ["33", "2A", "974", "33063", "2A004", "97411", "99001"])
+def test_communes_and_departements_are_a_territory(place: str) -> None:
+    config = parse(f'{HEAD}territory = ["{place}"]', name="config.toml")
+    assert config.watch[0].territory == [place]
+
+
+def test_a_label_no_alert_has_is_named_with_its_route(tmp_path: Path) -> None:
+    nested = DEEP.replace("a = 'b'", "topik = 'b'")
+    told = "\n".join(findings(_town(tmp_path, nested)))
+    assert f'{AT}.match: "topik" does not exist' in told
+
+
+@pytest.mark.timeout(60)  # loads the model, beside other work
+def test_a_bad_webhook_secret_is_named_with_file_and_source(tmp_path: Path) -> None:
+    key = "SIGNING"
+    (tmp_path / "secrets.toml").touch(mode=0o600)
+    (tmp_path / "secrets.toml").write_text(f'{key} = "court"\nPSEUDONYM_KEY = "{"k" * 32}"\n')
+    door = f'[[source]]\nid = "formulaire"\nkind = "webhook"\nsecret = "{key}"\n'
+    (told,) = findings(_town(tmp_path, door))
+    assert told.startswith(f"source formulaire: {tmp_path}/secrets.toml: {key}: ")
+    assert "whsec_" in told
+    assert "court" not in told

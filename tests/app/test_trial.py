@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 
 from veille.app import channels, parts, sample
 from veille.app.sample import Options, find_target, read, without_config
 from veille.app.trial import Trial, attempt, push_example
+from veille.cli.root import root
 from veille.collectors.base import BlueskySource, FeedSource, MqttSource, WebhookSource
 from veille.collectors.webhook import verify
 from veille.config import Loaded, load
@@ -98,6 +100,25 @@ async def test_a_call_for_help_is_masked_understood_matched_and_flagged(
     assert "distress_burst" in waiting
     assert (other.matched, other.readings) == ((), ())
     assert [rejection.line for rejection in trial.rejected] == [2]
+
+
+def test_a_spike_rule_without_windows_before_says_so(town: Loaded, tmp_path: Path) -> None:
+    rule = (
+        "{id: hausse, kind: spike, baseline: previous, window: 1h, min_count: 1, min_authors: 1, "
+        "severity: warning}"
+    )
+    (tmp_path / "essai").mkdir()
+    (tmp_path / "essai" / "r.yml").write_text(f"rules: [{rule}]")
+    town.path.write_text(CONFIG + '[rules]\ndirectory = "essai"\n')
+    (tmp_path / "mentions.jsonl").write_text(_line(1, "Saint-Aubin"))
+    command = ["try", "dossier", "--config", str(town.path)]
+    said = CliRunner().invoke(root, command)
+    assert "hausse : compte 1 sur 1" in said.output
+    assert "min_points 0 < 8" in said.output
+    (item,) = json.loads(CliRunner().invoke(root, [*command, "--json"]).stdout)["items"]
+    assert [(rule["alerts"], rule["reason"]) for rule in item["rules"]] == [
+        (False, "min_points 0 < 8")
+    ]
 
 
 async def test_without_a_key_nothing_is_written_and_no_author_kept(

@@ -26,7 +26,6 @@ from veille.wording.catalogue import catalogue
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import SqliteStore
 
 CHANNEL = "C0000000001"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from veille.app.lock import alone
+from veille.domain.clock import utc_now
 from veille.domain.errors import ConfigError, DeliveryError
 from veille.domain.mention import Batch, Mention
 from veille.domain.notification import Notification, Ref
@@ -17,13 +19,12 @@ from veille.domain.record import MaskedMention
 from veille.pipeline import runner as runner_module
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.pull import Pull
-from veille.pipeline.runner import Runner
+from veille.pipeline.runner import Outside, Runner
 from veille.privacy.protect import Protector
-from veille.store import outbox, sources
+from veille.store import outbox, sources, watermarks
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import SqliteStore
 
 
@@ -101,6 +102,35 @@ def test_a_second_daemon_on_the_same_store_is_refused(tmp_path: Path) -> None:
         pass
 
 
+class Counting:
+    """A stage that counts its steps."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.steps = 0
+
+    async def step(self, now: datetime) -> bool:
+        self.steps += 1
+        return False
+
+
+async def test_a_commit_wakes_who_waits_for_others_and_nobody_else(store: SqliteStore) -> None:
+    runner = Runner(now=utc_now)
+    waiting, idle = Counting("waiting"), Counting("idle")
+    wake = runner.add(waiting, tick_s=60.0)
+    runner.add(idle, tick_s=60.0)
+    runner.add(Outside(store), tick_s=0.02, then=[wake])
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        number = 0
+        while waiting.steps < 4:
+            number += 1
+            await store.write(partial(watermarks.set, name="cli", value=number))
+            await asyncio.sleep(0.01)
+        assert idle.steps == 1
+        runner.stop()
+
+
 async def test_a_stop_does_not_wait_for_a_step_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -118,6 +148,35 @@ async def test_a_stop_does_not_wait_for_a_step_that_hangs(
         group.create_task(runner.run())
         await asyncio.sleep(0)
         runner.stop()
+
+
+async def test_what_hangs_while_it_closes_holds_up_no_other_that_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hanging:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def step(self, now: datetime) -> bool:
+            await all_three.wait()
+            await asyncio.sleep(3600)
+            return False
+
+    async def close() -> None:
+        await all_three.wait()  # one after another they would wait for ever
+        closed.append("closed")
+
+    monkeypatch.setattr(runner_module, "STOP_S", 0.05)
+    all_three, closed = asyncio.Barrier(4), list[str]()
+    runner = Runner(now=utc_now)
+    for name in ("one", "two", "three"):
+        runner.add(Hanging(name), tick_s=0.01, close=close)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        await all_three.wait()
+        runner.stop()
+        await all_three.wait()
+    assert closed == ["closed"] * 3
 
 
 async def test_one_mention_that_breaks_the_masking_stops_no_other(

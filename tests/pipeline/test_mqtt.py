@@ -20,7 +20,6 @@ from veille.store import mentions
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import SqliteStore
 
 TOPIC = "veille/v1/saint-aubin/mentions/bus"

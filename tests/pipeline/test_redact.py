@@ -16,7 +16,7 @@ import pytest
 from veille.demo.slack import SlackStandIn
 from veille.domain.alert import Flag, Severity
 from veille.domain.incident import IncidentState, QueueState
-from veille.domain.mention import Batch, Mention
+from veille.domain.mention import Batch, GoneAuthor, Mention
 from veille.domain.notification import Notification, NotificationKind
 from veille.net.client import Client
 from veille.net.guard import check_host
@@ -34,7 +34,6 @@ from veille.wording.catalogue import catalogue
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import Db, SqliteStore
 
 TEXT = "au secours, l'eau monte rue du Lavoir"
@@ -241,31 +240,53 @@ def replace_timeout(deliver: Deliver) -> Any:
     return msgspec.structs.replace(settings._settings, timeout="1s")
 
 
-async def test_a_redaction_goes_before_everything_else_that_waits(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("severity", "first"),
+    [("warning", NotificationKind.REDACTED), ("critical", NotificationKind.OPENED)],
+)
+async def test_a_redaction_goes_before_all_that_waits_but_a_cry_for_help(
+    desk: Desk, severity: str, first: NotificationKind
+) -> None:
     mention = await desk.say(TEXT)
     await desk.town.work()
     await desk.send()
     for number in range(2, 40):
-        await _fill(desk, number)
+        await _fill(desk, number, severity)
     await desk.delete(mention)
     await desk.redact.step(desk.town.now)
     row = await desk.store.write(
         lambda db: outbox.claim(db, "astreinte", now=desk.town.now, lease=timedelta(minutes=2))
     )
     assert row is not None
-    assert row.kind is NotificationKind.REDACTED
+    assert row.kind is first
 
 
-async def _fill(desk: Desk, number: int) -> None:
+async def test_a_cry_that_always_fails_does_not_keep_a_redaction_waiting(desk: Desk) -> None:
+    mention = await desk.say(TEXT)
+    await desk.town.work()
+    await desk.send()
+    await _fill(desk, 2, "critical")
+    await desk.delete(mention)
+    await desk.redact.step(desk.town.now)
+    desk.slack.refuse_next("internal_error")
+    assert await desk.deliver.step(desk.town.now)
+    desk.town.now += timedelta(minutes=1)  # the cry is due again, too
+    assert await desk.deliver.step(desk.town.now)
+    assert GONE in desk.shown()
+    assert ("astreinte", "redacted", "sent") in await desk.store.read(rows)
+
+
+async def _fill(desk: Desk, number: int, severity: str) -> None:
     """Another incident has waited for an hour."""
 
     def add(db: Db) -> None:
         old = db.row("SELECT facts FROM outbox WHERE incident = 1")
         assert old is not None
         db.execute(
-            """INSERT INTO outbox (key, receiver, incident, kind, facts, due_at)
-            VALUES (?, 'astreinte', ?, 'opened', json_set(?, '$.evidence', json('["z"]')), 0)""",
-            (f"I{number}-opened-1", number, old["facts"]),
+            """INSERT INTO outbox (key, receiver, incident, kind, facts, due_at) VALUES
+            (?, 'astreinte', ?, 'opened',
+            json_set(?, '$.evidence', json('["z"]'), '$.severity', ?), 0)""",
+            (f"I{number}-opened-1", number, old["facts"], severity),
         )
 
     await desk.store.write(add)
@@ -311,7 +332,8 @@ async def test_an_author_gone_at_the_source_takes_all_of_theirs(desk: Desk) -> N
     await desk.town.work()
     await desk.send()
     assert mention.author is not None
-    await desk.accept(gone_authors=(mention.author.id,))
+    gone = GoneAuthor(id=mention.author.id, at=desk.town.now)
+    await desk.accept(gone_authors=(gone,))
     await desk.follow_up()
     assert "Lavoir" not in desk.shown()
     assert GONE in desk.shown()

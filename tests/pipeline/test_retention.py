@@ -17,7 +17,6 @@ from veille.store import audit, incidents, mentions, outbox
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import Db, SqliteStore
 
 TABLES = (

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from veille.pipeline.rulewatch import SOURCE, RuleWatch
+from veille.pipeline.rulewatch import RuleWatch
 from veille.store import incidents, sources
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import SqliteStore
 
 CALM = b"""
@@ -60,11 +59,11 @@ async def test_a_broken_folder_keeps_the_last_good_rules_and_says_so(
     await town.say("bonjour")
     await town.work()
     assert len(await store.read(incidents.unresolved)) == 1
-    (health,) = [h for h in await store.read(sources.health) if h.source == SOURCE]
+    (health,) = [h for h in await store.read(sources.health) if h.source == sources.RULES]
     assert health.error
     (folder / "calm.yml").write_bytes(CALM)
     await _look(watch, town)
-    (health,) = [h for h in await store.read(sources.health) if h.source == SOURCE]
+    (health,) = [h for h in await store.read(sources.health) if h.source == sources.RULES]
     assert health.error is None
 
 

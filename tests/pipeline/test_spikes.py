@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from veille.domain.incident import IncidentState
 from veille.domain.mention import Batch
@@ -14,14 +15,15 @@ from veille.pipeline import recount
 from veille.pipeline.evaluate import Evaluate
 from veille.rules.parse import parse_rules
 from veille.store import alerts, baselines, incidents, outbox, timeline, watermarks
+from veille.store.codec import micros
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import SqliteStore
 
 S3 = [4, 6, 5, 5, 4, 6, 5, 5, 4, 6, 5, 5]
 HOUR = timedelta(hours=1)
+START = datetime(2026, 1, 18, 1, 0, tzinfo=UTC)
 RULES = b"""rules:
   - {id: v, kind: spike, baseline: previous, window: 1h, min_count: 10, severity: warning,
      annotations: {summary: "{count} messages, contre {expected} d'habitude ; seuil {threshold}"}}
@@ -163,3 +165,57 @@ async def test_a_restart_between_any_two_mentions_changes_no_count(
     for history in found.values():
         assert [sum(hours.values()) for hours in history.counts.values()] == [sum(S3) + 18]
     assert await store.read(lambda db: watermarks.get(db, "evaluate")) == sum(S3) + 18
+
+
+async def counted(store: SqliteStore, version: str) -> int:
+    found = await store.read(lambda db: baselines.load(db, [version], counted=[version]))
+    return sum(sum(hours.values()) for hours in found[version].counts.values())
+
+
+async def test_a_rule_that_comes_back_counts_what_it_missed(
+    store: SqliteStore, stages: Stages
+) -> None:
+    before = parse_rules({"r.yml": SEASONAL})
+    between = parse_rules({"r.yml": SEASONAL.replace(b"min_count: 6", b"min_count: 7")})
+    (version,) = before.versions.values()
+    (other,) = between.versions.values()
+    town = stages(store, rules=SEASONAL)
+    await town.evaluate.open(town.now)
+    await hear(town, [1] * 4)
+    town.evaluate.take_rules(between)
+    await hear(town, [1] * 5)
+    assert await counted(store, version) == 4, "what an open incident said is usual stays"
+    town.evaluate = Evaluate(store, before)  # reverted while veille was stopped
+    await town.evaluate.open(town.now)
+    assert await counted(store, version) == 9
+    await hear(town, [1] * 2)
+    assert (await counted(store, version), await counted(store, other)) == (11, 9)
+    town.evaluate.take_rules(between)
+    await hear(town, [1])
+    assert (await counted(store, version), await counted(store, other)) == (11, 12)
+
+
+async def test_the_hours_between_the_last_pulse_and_a_start_are_no_past(
+    store: SqliteStore, stages: Stages
+) -> None:
+    town = stages(store, rules=RULES)
+    await town.evaluate.open(town.now)
+    await hear(town, [5] * 10)
+    stopped = town.now
+    await store.write(lambda db: watermarks.set(db, watermarks.PULSE, micros(stopped)))
+    town.now += 3 * HOUR
+    town.evaluate = Evaluate(store, parse_rules({"r.yml": RULES}))
+    await town.evaluate.open(town.now)
+    await burst(town, 18)
+    (live,) = await store.read(alerts.live)
+    assert live.baseline is not None
+    assert (live.baseline.points, live.baseline.expected) == (9, 5.0)
+
+
+async def test_a_rule_that_looks_back_further_than_mentions_are_kept_is_named(
+    store: SqliteStore,
+) -> None:
+    with capture_logs() as logs:
+        await Evaluate(store, parse_rules({"r.yml": RULES}), reach=12 * HOUR).open(START)
+        await Evaluate(store, parse_rules({"r.yml": RULES}), reach=13 * HOUR).open(START)
+    assert [entry["rules"] for entry in logs] == [["v"]]

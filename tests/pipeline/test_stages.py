@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Town
-
     from veille.store.engine import SqliteStore
 
 

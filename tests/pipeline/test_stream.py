@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from veille.domain.errors import SourceError
-from veille.domain.mention import Batch, Mention
-from veille.pipeline.stream import SEEN_EVERY, Stream
+from veille.domain.mention import Batch, GoneAuthor, Mention
+from veille.pipeline.stream import HELD, SEEN_EVERY, Stream
 from veille.store import mentions, sources, work
 
 if TYPE_CHECKING:
     from conftest import Town
-
     from veille.store.engine import Db, SqliteStore
 
 
@@ -151,20 +150,106 @@ async def test_an_account_that_is_gone_takes_its_texts_with_it(
 ) -> None:
     await town.say("un", "deux", author="camille")
     await town.say("trois", author="dominique")
-    batch = Batch(mentions=(), gone_authors=("camille", "nobody"), is_ordered=True)
+    gone = tuple(GoneAuthor(id=name, at=town.now) for name in ("camille", "nobody"))
+    batch = Batch(mentions=(), gone_authors=gone, is_ordered=True)
     accepted = await town.collect.accept(town.source, batch, now=town.now)
     assert accepted.deleted == 2
     assert await count(store) == {"deleted": 2, "new": 1}
     assert await store.read(lambda db: mentions.search(db, "deux", 10)) == []
 
 
-async def test_a_text_that_came_with_the_end_of_its_account_is_not_stored(
+async def test_an_account_that_came_back_keeps_what_it_wrote_since(
     town: Town, store: SqliteStore
 ) -> None:
+    await town.say("avant", author="camille")
+    gone = (GoneAuthor(id="camille", at=town.now),)
+    town.now += timedelta(seconds=3)
     batch = Batch(
-        mentions=(town.mention("un", author="camille"),),
-        gone_authors=("camille",),
-        is_ordered=True,
+        mentions=(town.mention("de retour", author="camille"),), gone_authors=gone, is_ordered=True
     )
     await town.collect.accept(town.source, batch, now=town.now)
-    assert await count(store) == {}
+    assert await count(store) == {"deleted": 1, "new": 1}
+    replayed = Batch(gone_authors=gone, is_ordered=True)  # a reconnection rewinds the stream
+    accepted = await town.collect.accept(town.source, replayed, now=town.now)
+    assert accepted.deleted == 0
+    assert await count(store) == {"deleted": 1, "new": 1}
+
+
+async def test_an_account_with_more_texts_than_one_piece_loses_them_all(
+    town: Town, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("veille.pipeline.collect.GONE_PIECE", 2)
+    await town.say("un", "deux", "trois", "quatre", "cinq", author="camille")
+    batch = Batch(gone_authors=(GoneAuthor(id="camille", at=town.now),), is_ordered=True)
+    accepted = await town.collect.accept(town.source, batch, now=town.now)
+    assert accepted.deleted == 5
+    assert await count(store) == {"deleted": 5}
+
+
+class Flapping:
+    """Takes every connection, says what it is told to, and ends it."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.connections = 0
+
+    async def flow(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        del cursor
+        self.connections += 1
+        yield Batch()
+        yield self.batch
+
+
+@pytest.mark.parametrize("is_page", [False, True], ids=["nothing", "what is known already"])
+async def test_a_server_that_takes_connections_and_ends_them_is_left_alone_for_longer(
+    town: Town, store: SqliteStore, is_page: bool
+) -> None:
+    page = Batch(mentions=(town.mention("connu"),), cursor="1")
+    await town.collect.accept(town.source, page, now=town.now)
+    river = Flapping(page if is_page else Batch())
+    flowing = Stream(
+        town.store, town.collect, origin=town.source, collector=river, jitter=lambda: 1.0
+    )
+    for second in range(1, 40):
+        for _ in range(3):  # connected, what it says, the end
+            await flowing.step(town.now + timedelta(seconds=second))
+    assert river.connections == 6  # after 0, 1, 3, 7, 15 and 31 s
+
+
+async def test_a_connection_that_ends_at_once_is_no_good_read(
+    town: Town, store: SqliteStore
+) -> None:
+    flowing = Stream(
+        town.store,
+        town.collect,
+        origin=town.source,
+        collector=Flapping(Batch()),
+        jitter=lambda: 1.0,
+    )
+    for second in range(10):
+        for _ in range(3):
+            await flowing.step(town.now + timedelta(seconds=second))
+    (health,) = await store.read(sources.health)
+    assert (health.failures, health.read_at) == (4, town.now)
+    assert health.error == "the stream ended"
+
+
+@pytest.mark.parametrize("is_quiet", [False, True])
+async def test_what_brings_something_or_holds_a_minute_is_well_again(
+    town: Town, store: SqliteStore, is_quiet: bool
+) -> None:
+    cut = SourceError("the line is cut")
+    news = Batch() if is_quiet else Batch(mentions=(town.mention("neuf"),))
+    river = River(cut, cut, Batch(), news, cut, Batch())
+    flowing = stream(town, river)
+    for second in (0, 1, 3):
+        await flowing.step(town.now + timedelta(seconds=second))
+    (health,) = await store.read(sources.health)
+    assert health.failures == 2
+    well_at = town.now + (timedelta(seconds=3) + HELD if is_quiet else timedelta(seconds=4))
+    await flowing.step(well_at)
+    (health,) = await store.read(sources.health)
+    assert (health.failures, health.read_at) == (0, well_at)
+    await flowing.step(well_at)  # cut: the first failure again, a second of patience
+    await flowing.step(well_at + timedelta(seconds=1))
+    assert river.asked_from == [None] * 4

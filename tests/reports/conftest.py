@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,12 +85,15 @@ class Press:
         claimed = work.claim(self.db, limit=10, now=late, lease=timedelta(0))
         work.save(self.db, [(item, analysis) for item in claimed], now=late)
 
-    def summary(self, name: str = "2026-W47", *, quotes: bool = True) -> Summary:
+    def summary(
+        self, name: str = "2026-W47", *, quotes: bool = True, listed: Iterable[str] = ("presse",)
+    ) -> Summary:
         week = Week.named(name, PARIS)
         return summarize(
             self.db,
             week,
             institution="Saint-Aubin",
+            listed=listed,
             now=week.ends_at + timedelta(hours=8),
             quotes=quotes,
         )

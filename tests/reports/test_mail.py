@@ -79,8 +79,8 @@ async def relay() -> AsyncIterator[MailStandIn]:
         yield stand_in
 
 
-async def start(loaded: Loaded, now: datetime) -> None:
-    """Run what a daemon runs of it, from a start at `now` to a stop."""
+async def start(loaded: Loaded, now: datetime, *, told_at: datetime | None = None) -> None:
+    """Run what a daemon runs of it, from a start at `now` to a stop; deliver at `told_at`."""
     async with AsyncExitStack() as stack:
         database = loaded.resolve("data") / "veille.db"
         store = await stack.enter_async_context(
@@ -97,10 +97,10 @@ async def start(loaded: Loaded, now: datetime) -> None:
                 sender=Sender(
                     institution="Saint-Aubin",
                     public_url="http://127.0.0.1",
-                    documents=reports.documents(loaded, store, name, now=lambda: now),
+                    documents=reports.documents(loaded, store, name, now=lambda: told_at or now),
                 ),
             )
-            while await deliver.step(now):
+            while await deliver.step(told_at or now):
                 pass
 
 
@@ -117,6 +117,19 @@ async def test_it_is_mailed_once_though_the_daemon_restarts_a_second_later(
     assert "Bacs pleins" in mails[0].body("html")
     assert "−29,4" in mails[0].body("plain")
     assert "author" not in mails[0].body("html")
+
+
+async def test_a_clock_set_right_before_the_mail_puts_off_the_week_that_is_not_over(
+    written: None, tmp_path: Path, relay: MailStandIn
+) -> None:
+    loaded = configure(tmp_path, port=relay.port)
+    friday = MONDAY_8 - timedelta(days=3)
+    await start(loaded, MONDAY_8, told_at=friday)
+    assert relay.received() == []
+    for at in (friday, MONDAY_8):
+        await start(loaded, at)
+    subjects = [str(m.message["Subject"]).split(" · ")[0] for m in relay.received()]
+    assert subjects == ["Semaine 46", "Semaine 47"]
 
 
 async def test_a_relay_that_is_down_at_eight_gets_it_when_it_is_back(
@@ -137,6 +150,44 @@ async def test_a_receiver_without_quotes_gets_no_text_of_a_mention(
     await start(configure(tmp_path, port=relay.port, quotes="false"), MONDAY_8)
     mail = relay.received()[0]
     assert "Bacs pleins" not in mail.body("html") + mail.body("plain")
+
+
+OTHERS = """
+[[receiver]]
+id = "slack"
+kind = "slack"
+token = "SLACK_TOKEN"
+channel = "C0000000001"
+[[receiver]]
+id = "hook"
+kind = "webhook"
+url = "https://hook.example/in"
+secret = "HOOK"
+[[receiver]]
+id = "bus"
+kind = "mqtt"
+host = "bus.example"
+mqtt_topic = "veille/v1/saint-aubin"
+quotes = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("receiver", "is_quoted"),
+    [("courriel", True), ("slack", False), ("hook", False), ("bus", False)],
+)
+async def test_only_mail_quotes_messages_in_a_summary_for_nobody_takes_those_back(
+    written: None, tmp_path: Path, receiver: str, is_quoted: bool
+) -> None:
+    loaded = configure(tmp_path, reports=f'to = ["{receiver}"]\n{OTHERS}')
+    async with SqliteStore(tmp_path / "data" / "veille.db", group_commit=timedelta(0)) as store:
+        write = reports.documents(loaded, store, receiver, now=lambda: MONDAY_8)
+        document = await write("weekly-2026-W47")
+    assert ("Bacs pleins" in document.text, "Bacs pleins" in (document.html or "")) == (
+        is_quoted,
+        is_quoted,
+    )
+    assert "250" in document.text
 
 
 async def test_a_summary_that_cannot_be_written_is_parked_and_delays_no_alert(

@@ -16,12 +16,10 @@ from veille.reports.compose import compose
 from veille.reports.page import Page, Section, Table
 from veille.reports.render import to_csv, to_html, to_json, to_markdown
 from veille.reports.summary import summarize
-from veille.store import sources
 from veille.wording.catalogue import catalogue
 
 if TYPE_CHECKING:
     from conftest import Press
-
     from veille.reports.week import Week
 
 HOSTILE = "<script>alert(1)</script> | [clic](http://x.example) **gras** `code` &lt; \u202e"
@@ -75,8 +73,8 @@ def test_no_cell_of_the_csv_is_a_formula(press: Press, monday: datetime, start: 
     press.hear("negative", source="presse", at=monday - timedelta(days=1))
     press.hear("negative", source="presse")
     press.hear("positive", source="bluesky", text=f"{start}cmd|' /C calc'!A0")
-    sources.note_error(press.db, f"{start}1+1", at=monday, error="x", next_try_at=None)
-    rows = list(csv.reader(io.StringIO(to_csv(press.summary()), newline="")))
+    found = press.summary(listed=(f"{start}1+1",))
+    rows = list(csv.reader(io.StringIO(to_csv(found), newline="")))
     assert rows[0] == ["section", "name", "figure", "value"]
     assert any(f"'{start}1+1" in row for row in rows)
     for cell in (cell for row in rows for cell in row):
@@ -150,6 +148,7 @@ def test_a_week_that_is_not_over_says_so(
         press.db,
         of_week("2026-W47"),
         institution="Saint-Aubin",
+        listed=("presse",),
         now=monday + timedelta(days=2),
         quotes=True,
     )

@@ -139,6 +139,32 @@ async def test_a_first_start_with_a_clock_far_ahead_does_not_silence_it(
     assert await schedule(store).step(DUE)
 
 
+async def test_a_week_planned_by_a_clock_that_ran_ahead_is_planned_again_at_its_hour(
+    store: SqliteStore,
+) -> None:
+    stage = schedule(store, to="a b")
+    await stage.step(INSTALLED)
+    await stage.step(DUE)  # it is the week before
+    assert [key for key, _ in await planned(store)] == 2 * ["weekly-2026-W47"]
+    for again in (stage, schedule(store, to="a b")):
+        await again.step(DUE - timedelta(days=2))
+        assert [key for key, _ in await planned(store)] == 2 * ["weekly-2026-W46"]
+    assert await stage.step(DUE)
+    assert [key for key, _ in await planned(store)][2:] == 2 * ["weekly-2026-W47"]
+
+
+async def test_a_clock_set_back_for_weeks_repeats_nothing_that_was_sent(
+    store: SqliteStore,
+) -> None:
+    stage = schedule(store)
+    await stage.step(INSTALLED)
+    await stage.step(DUE)
+    await store.write(lambda db: db.execute("UPDATE outbox SET state = 'sent', attempts = 1"))
+    await schedule(store).step(DUE - timedelta(days=200))
+    assert not await schedule(store).step(DUE + timedelta(minutes=5))
+    assert await planned(store) == [("weekly-2026-W47", "courriel")]
+
+
 @pytest.mark.parametrize(
     ("weekly", "due"),
     [

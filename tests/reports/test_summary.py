@@ -269,3 +269,12 @@ def test_how_each_source_is(
     if error:
         sources.note_error(press.db, "presse", at=at, error=error, next_try_at=None)
     assert [(s.source, s.state) for s in press.summary().source_states] == [("presse", state)]
+
+
+def test_configured_sources_are_listed_and_nothing_else(press: Press, monday: datetime) -> None:
+    for name in (sources.RULES, "ancienne"):
+        sources.note_read(
+            press.db, name, at=monday, accepted=0, unmatched=0, rejected=0, unknown_fields=0
+        )
+    (state,) = press.summary().source_states
+    assert (state.source, state.state, state.read_at) == ("presse", "silent", None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from veille.store import sources
+
+NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 # Fixtures come from conftest.py; importmode=importlib keeps it from being imported by name.
 Browser = Any
 Town = Any
@@ -41,6 +45,16 @@ async def test_an_empty_town_is_calm(empty_town: Town, camille: Browser) -> None
     page = await camille.get("/")
     assert "Aucun incident en cours." in page.text
     assert "La file est vide." in page.text
+
+
+async def test_refused_rules_are_no_source(empty_town: Town, camille: Browser) -> None:
+    await empty_town.store.write(
+        lambda db: sources.note_error(db, sources.RULES, at=NOW, error="x.yml:3", next_try_at=NOW)
+    )
+    page = await camille.get("/")
+    assert "Règles refusées, les dernières bonnes restent en vigueur : x.yml:3" in page.text
+    assert "Aucune source n&#39;a encore été lue." in page.text
+    assert "Source jamais lue" not in page.text
 
 
 async def test_an_incident_says_why_it_fired_and_who_was_told(town: Town, camille: Browser) -> None:

@@ -34,13 +34,14 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for name in ("group_interval", "repeat_interval"):
             _check_interval(name, getattr(self, name))
         if self.repeat < self.interval:
-            raise ValueError("repeat_interval is shorter than group_interval: write at least that")
-        for child in self.routes:
+            raise ValueError("repeat_interval: shorter than group_interval: write at least that")
+        for index, child in enumerate(self.routes):
+            at = f"routes[{index}]"
             if not child.match:
-                raise ValueError("a nested route needs match: say which labels it is for")
+                raise ValueError(f"{at}: a nested route needs match: say which labels it is for")
             for name in _ROOT_ONLY:
                 if getattr(child, name) != _ROOT_ONLY[name]:
-                    raise ValueError(f"{name} stands on [route] only: move it there")
+                    raise ValueError(f"{at}: {name} stands on [route] only: move it there")
 
     @property
     def interval(self) -> timedelta:

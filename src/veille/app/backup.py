@@ -22,6 +22,8 @@ from veille.store.upkeep import ASIDE, STAMP
 
 LEDGER = "erasures.jsonl"
 KEY = "mention.key"
+UNFINISHED = "restore.unfinished"
+"""Stands from the first change of a restore to its last: key and store may not fit meanwhile."""
 _NAME = re.compile(r"veille-\d{8}T\d{6}Z\.db", re.ASCII)
 _CHUNK = 4 * 1024 * 1024
 _RUNNING = "a daemon runs on this data_dir: stop it first (systemctl stop veille)"
@@ -92,11 +94,15 @@ async def restore(
             raise ConfigError(f"{database}: exists; --force keeps it aside and restores")
         aside = database.with_name(f"{database.name}{ASIDE}{_stamp(now)}")
         draft = database.with_name(f".{database.name}.part")
-        with _draft(draft):
+        key = database.with_name(KEY)
+        new_key = key.with_name(f".{KEY}.part")
+        with _draft(draft, new_key):
             contents = _bring(file, draft, report)
             backup.fold(database)  # refused while in use: before anything is changed
-            _bring_key(file.with_suffix(".key"), database.with_name(KEY), now)
+            _bring_key(file.with_suffix(".key"), new_key)
             _bring_ledger(file.with_name(LEDGER), database.with_name(LEDGER))
+            _mark(database, file)
+            _change_key(new_key, key, now)
             had_old = backup.put_in_place(draft, database, aside)
 
         def settle(db: Db) -> None:
@@ -105,14 +111,33 @@ async def restore(
 
         async with SqliteStore(database) as store:  # brings its schema up to date
             await store.write(settle)
-            # killed before this, the daemon's start does it
             erased = await reapply_erasures(store, database.with_name(LEDGER), now=now)
+        database.with_name(UNFINISHED).unlink()
+        backup.sync(database.parent)
     return Restored(
         file=str(database),
         contents=contents,
         aside=str(aside) if had_old else None,
         erased=erased,
     )
+
+
+def require_finished(database: Path) -> None:
+    """Do nothing unless a restore of this store was killed half-way: then ConfigError."""
+    mark = database.with_name(UNFINISHED)
+    if mark.exists():
+        name = mark.read_text(encoding="utf-8") or "FILE"
+        raise ConfigError(
+            f"{mark}: the restore of {name} was not finished, and store and {KEY} may not belong "
+            f"together: repeat it (veille backup restore {name} --force)"
+        )
+
+
+def _mark(database: Path, file: Path) -> None:
+    mark = database.with_name(UNFINISHED)
+    mark.write_text(str(file.resolve()), encoding="utf-8", errors="replace")
+    backup.sync(mark)
+    backup.sync(mark.parent)
 
 
 def _write(database: Path, final: Path, report: ProgressReport) -> Contents:
@@ -148,20 +173,22 @@ def _rotate(made: Path, keep: int) -> tuple[str, ...]:
 def _bring(file: Path, draft: Path, report: ProgressReport) -> Contents:
     draft.unlink(missing_ok=True)  # left by a restore that was killed
     _copy(file, draft, report)
-    return backup.verify(draft)
+    return backup.verify(draft, original=file)
 
 
-def _bring_key(beside: Path, key: Path, now: datetime) -> None:
+def _bring_key(beside: Path, draft: Path) -> None:
+    draft.unlink(missing_ok=True)
+    if beside.exists():
+        _copy(beside, draft)
+
+
+def _change_key(draft: Path, key: Path, now: datetime) -> None:
     """Keys of mentions are made with this key: another one would store everything twice."""
-    if not beside.exists() or (key.exists() and key.read_bytes() == beside.read_bytes()):
+    if not draft.exists() or (key.exists() and key.read_bytes() == draft.read_bytes()):
         return
     if key.exists():
         key.rename(key.with_name(f"{key.name}{ASIDE}{_stamp(now)}"))
-    draft = key.with_name(f".{key.name}.part")
-    with _draft(draft):
-        draft.unlink(missing_ok=True)
-        _copy(beside, draft)
-        draft.replace(key)
+    draft.replace(key)
 
 
 def _bring_ledger(beside: Path, ledger: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,12 @@ from veille.collectors.bluesky import BlueskyCollector
 from veille.collectors.feed import FeedCollector
 from veille.collectors.file import FileCollector
 from veille.collectors.mastodon import MastodonCollector
+from veille.collectors.mastodon_rest import RECENT
 from veille.collectors.mqtt import MqttCollector
 from veille.collectors.settings import SourceSettings
 from veille.config import Loaded
 from veille.domain.durations import parse_duration
+from veille.domain.errors import ConfigError
 from veille.net.client import Client
 from veille.net.guard import check_host
 from veille.net.signature import decode_secret
@@ -38,6 +40,7 @@ from veille.notifiers.registry import build
 from veille.pipeline.collect import Collect
 from veille.pipeline.pull import Pull
 from veille.pipeline.stream import Stream
+from veille.store import mentions
 from veille.store.protocol import Store
 from veille.wording.catalogue import catalogue
 
@@ -57,10 +60,20 @@ def doors(loaded: Loaded) -> Mapping[str, Door]:
     found: dict[str, Door] = {}
     for source in loaded.config.source:
         if isinstance(source, WebhookSource):
-            secret = loaded.secrets(source.secret)
-            decode_secret(secret)
+            secret = signing_secret(loaded, f"source {source.id}", source.secret)
             found[source.id] = Door(origin=source, secret=secret)
     return found
+
+
+def signing_secret(loaded: Loaded, whose: str, name: str) -> str:
+    """Return the secret of that name; ConfigError says whose it is when it can sign nothing."""
+    secret = loaded.secrets(name)
+    try:
+        decode_secret(secret)
+    except ConfigError as error:
+        file = loaded.path.parent / loaded.config.veille.secrets
+        raise ConfigError(f"{whose}: {file}: {name}: {error}") from error
+    return secret
 
 
 async def pullers(
@@ -102,32 +115,44 @@ async def _reader(
 async def streams(
     loaded: Loaded, store: Store, collect: Collect, stack: AsyncExitStack
 ) -> list[Stream]:
-    """Return the loop of every source that stays connected; closed with the stack."""
-    found = [
+    """Return the loop of every source that stays connected; clients close with the stack."""
+    return [
         Stream(store, collect, origin=source, collector=collector)
         for source in loaded.config.source
-        if (collector := await _stream(loaded, source, stack)) is not None
+        if (collector := await _stream(loaded, source, stack, store=store)) is not None
     ]
-    for stream in found:
-        stack.push_async_callback(stream.close)
-    return found
 
 
 async def _stream(
-    loaded: Loaded, source: SourceSettings, stack: AsyncExitStack, *, client: ClientType = Client
+    loaded: Loaded,
+    source: SourceSettings,
+    stack: AsyncExitStack,
+    *,
+    client: ClientType = Client,
+    store: Store | None = None,
 ) -> StreamCollector | None:
+    """Without a store nothing is known of what was read before."""
     match source:
         case BlueskySource():
             return BlueskyCollector(source, await _open(source, stack, client))
         case MastodonSource():
             token = None if source.token is None else loaded.secrets(source.token)
             opened = await _open(source, stack, client)
-            return MastodonCollector(source, opened, token=token)
+            return MastodonCollector(source, opened, token=token, kept=_kept(store, source.id))
         case MqttSource():
             password = None if source.password is None else loaded.secrets(source.password)
             return MqttCollector(source, password=password)
         case _:
             return None
+
+
+def _kept(store: Store | None, source: str) -> Callable[[], Awaitable[Sequence[str]]]:
+    async def kept() -> Sequence[str]:
+        if store is None:
+            return ()
+        return await store.read(lambda db: mentions.newest_ids(db, source, RECENT))
+
+    return kept
 
 
 async def _open(

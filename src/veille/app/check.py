@@ -10,15 +10,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from veille.app import parts
-from veille.app.channels import doors
+from veille.app.channels import doors, signing_secret
 from veille.collectors.base import MastodonSource, MqttSource, WebhookSource
-from veille.config import Loaded, nodes, unknown_name
-from veille.domain.errors import ConfigError, RuleError, VeilleError
+from veille.config import Loaded, placed, unknown_name
+from veille.domain.durations import format_duration
+from veille.domain.errors import RuleError, VeilleError
 from veille.net.guard import check_literal
-from veille.net.signature import decode_secret
 from veille.notifiers.settings import SlackReceiver, WebhookReceiver
 from veille.pipeline import rule_tests
 from veille.pipeline.rule_tests import Report
+from veille.rules.parse_spike import MIN_POINTS
 
 
 def findings(loaded: Loaded) -> list[str]:
@@ -30,13 +31,14 @@ def findings(loaded: Loaded) -> list[str]:
     ]
     if loaded.config.privacy.key in loaded.secrets:
         checks.append(lambda: parts.protector(loaded))
-    else:
+    elif not loaded.secrets.trouble:  # else the key may well be there
         found.extend(_without_authors(loaded))
     if not found:
         checks.append(lambda: doors(loaded))
         checks.append(lambda: _signing_keys(loaded))
     found.extend(_unmatched(loaded))
     found.extend(_unwritable(loaded))
+    found.extend(short_memories(loaded))
     found.extend(private_addresses(loaded))
     for part in checks:
         try:
@@ -57,10 +59,29 @@ def _unmatched(loaded: Loaded) -> Iterator[str]:
         labels.update(rule.group_by, rule.labels)
     names = {rule.id for rule in rules}
     yield from _strange("route.group_by", loaded.route.group_by, labels)
-    for node in nodes(loaded.route):
-        yield from _strange("route.match", node.match, labels)
+    for at, node in placed(loaded.route):
+        yield from _strange(f"{at}.match", node.match, labels)
         if "rule" in node.match:
-            yield from _strange("route.match.rule", [node.match["rule"]], names)
+            yield from _strange(f"{at}.match.rule", [node.match["rule"]], names)
+
+
+def short_memories(loaded: Loaded) -> Iterator[str]:
+    """Yield the rules that compare with more windows than mentions are kept for."""
+    text = loaded.config.privacy.retention.neutral
+    kept = loaded.config.privacy.retention.durations()["neutral"]
+    try:
+        rules = parts.rules(loaded).rules
+    except VeilleError:
+        return
+    for rule in rules:
+        if rule.spike is not None and rule.span > kept:
+            points = kept // rule.window - 1
+            fewer = f"points: {points} or less, or " if points >= MIN_POINTS else ""
+            yield (
+                f"{rule.file}:{rule.line}: rule {rule.id} looks back {format_duration(rule.span)}, "
+                f'but neutral = "{text}" of privacy.retention deletes mentions before: '
+                f"write {fewer}a shorter window"
+            )
 
 
 def _unwritable(loaded: Loaded) -> Iterator[str]:
@@ -144,10 +165,7 @@ def secret_names(loaded: Loaded) -> Iterator[tuple[str, str]]:
 def _signing_keys(loaded: Loaded) -> None:
     for receiver in loaded.config.receiver:
         if isinstance(receiver, WebhookReceiver):
-            try:
-                decode_secret(loaded.secrets(receiver.secret))
-            except ConfigError as error:
-                raise ConfigError(f"receiver {receiver.id}: {error}") from error
+            signing_secret(loaded, f"receiver {receiver.id}", receiver.secret)
 
 
 def _missing_secrets(loaded: Loaded) -> Iterator[str]:

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from veille.app import operations, parts, reports
-from veille.app.backup import LEDGER
+from veille.app.backup import LEDGER, require_finished
 from veille.app.channels import doors, notifiers, pullers, streams
 from veille.app.lock import alone
 from veille.app.privacy import reapply_erasures
@@ -68,6 +68,7 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
     async with AsyncExitStack() as stack:
         database = loaded.resolve(config.veille.data_dir) / "veille.db"
         stack.enter_context(alone(database.with_name("veille.lock")))
+        require_finished(database)
         store = await stack.enter_async_context(SqliteStore(database))
         await store.write(work.release)  # only a killed process can have held a lease
         await store.write(outbox.release)
@@ -89,14 +90,20 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         for pull in await pullers(loaded, store, collect, stack):
             runner.add(pull, tick_s=0.5, then=[analyzed], limit_s=OUTSIDE_STEP_S)
         for stream in await streams(loaded, store, collect, stack):
-            runner.add(stream, tick_s=STREAM_TICK_S, then=[analyzed], limit_s=OUTSIDE_STEP_S)
+            runner.add(
+                stream,
+                tick_s=STREAM_TICK_S,
+                then=[analyzed],
+                limit_s=OUTSIDE_STEP_S,
+                close=stream.close,
+            )
         runner.add(RuleWatch(store, evaluate, parts.rules_folder(loaded)), tick_s=1.0)
         redacted = runner.add(Redact(store), tick_s=1.0, then=delivers)
         runner.add(Sweep(store, config.privacy), tick_s=300.0, then=[redacted])
         runner.add(Upkeep(store, collect, database=database), tick_s=10.0)
         if (weekly := reports.schedule(loaded, store)) is not None:
             runner.add(weekly, tick_s=30.0, then=delivers)
-        runner.add(Outside(store, runner.wake), tick_s=1.0)
+        runner.add(Outside(store), tick_s=1.0, then=[analyzed, evaluated])
         watched = await operations.watch_over(loaded, store, runner, stack, now=now)
         intake = Intake(store, collect, doors(loaded), now=now, wake=analyzed)
         await _open_web(loaded, store, (intake, watched), now, stack)

@@ -35,9 +35,10 @@ async def examine(path: Path | None) -> AsyncIterator[Check]:
     """Yield what was found, one thing at a time; no store is written, nothing is sent.
 
     A configuration that cannot be read is a problem like others: the machine is looked at first.
+    Secrets that are refused are one too: what needs none is looked at.
     """
     try:
-        loaded = load(path)
+        loaded = load(path, is_lenient=True)
     except ConfigError as error:
         for found in _unconfigured(error, catalogue("fr")):
             yield found
@@ -69,10 +70,11 @@ def _here(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
 
 
 def _config(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
-    found = check.findings(loaded)
+    found, trouble = check.findings(loaded), loaded.secrets.trouble
     for finding in found:
-        yield _problem("config", finding, say("start.doctor.config_remedy"))
-    if not found:
+        if not trouble or trouble not in finding:  # machine.places tells it
+            yield _problem("config", finding, say("start.doctor.config_remedy"))
+    if not found and not trouble:
         yield Check(area="config", text=say("start.doctor.config", path=loaded.path))
 
 

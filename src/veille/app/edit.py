@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 from msgspec import inspect
 
-from veille.app.channels import notifiers
+from veille.app.channels import notifiers, signing_secret
 from veille.app.check import secret_names
 from veille.app.sample import Options, read
 from veille.app.starter import toml_table, toml_value
@@ -73,6 +73,12 @@ def required(struct: type[msgspec.Struct]) -> list[str]:
     """Return the keys a table of this kind must have besides `id`, in order."""
     fields = msgspec.structs.fields(struct)
     return [f.encode_name for f in fields if f.required and f.encode_name != "id"]
+
+
+def secret_fields(struct: type[msgspec.Struct]) -> list[str]:
+    """Return the keys of this kind that name a secret."""
+    known = [f.encode_name for f in msgspec.structs.fields(struct)]
+    return [key for key in SECRET_FIELDS if key in known]
 
 
 def secret_name(id_: str, key: str) -> str:
@@ -157,6 +163,7 @@ async def verify(added: Addition, id_: str, values: Mapping[str, str]) -> str:
     if added.section == "source":
         source = next(s for s in config.source if s.id == id_)
         if isinstance(source, WebhookSource):
+            signing_secret(loaded, f"source {id_}", source.secret)
             return f"{loaded.config.web.origin}/hooks/{id_}"
         sample = await read(source, loaded, Options(limit=1))
         return f"{id_}: {len(sample.mentions)}"

@@ -116,7 +116,8 @@ def places(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
 
 
 def _secrets(loaded: Loaded, say: Catalogue) -> Check:
-    # one that others may read was refused when the configuration was
+    if loaded.secrets.trouble:
+        return _problem("secrets", loaded.secrets.trouble, say("start.doctor.config_remedy"))
     path = loaded.resolve(loaded.config.veille.secrets)
     if path.is_file() and loaded.config.privacy.key in loaded.secrets:
         return Check(area="secrets", text=say("start.doctor.secrets", path=path))

@@ -43,13 +43,19 @@ def schedule(loaded: Loaded, store: Store) -> Schedule | None:
 def documents(
     loaded: Loaded, store: Store, receiver: str, *, now: Callable[[], datetime]
 ) -> Documents:
-    """Return what composes the summary for this receiver, with quotes only if it takes any."""
+    """Return what composes the summary for this receiver, with quotes only by mail, if at all.
+
+    On Slack, webhooks and MQTT what is quoted must be taken back when it is deleted, and a
+    document is never edited.
+    """
     settings = next(r for r in loaded.config.receiver if r.id == receiver)
+    quotes = settings.quotes and isinstance(settings, EmailReceiver)
 
     async def write(key: str) -> Document:
         try:
-            week = week_of(key, loaded.timezone)
-            summary = await read(loaded, store, week, now=now(), quotes=settings.quotes)
+            made_at = now()
+            week = _over(week_of(key, loaded.timezone), made_at)
+            summary = await read(loaded, store, week, now=made_at, quotes=quotes)
             page = compose(summary, catalogue(loaded.config.veille.language))
             text, html = to_markdown(page), to_html(page)
         except StoreError as error:
@@ -65,13 +71,19 @@ def documents(
     return write
 
 
+def _over(week: Week, now: datetime) -> Week:
+    if now < week.ends_at:  # planned by a clock that ran ahead: the schedule takes it back
+        raise InputError(f"{week.name} is not over by this clock: planned again at its hour")
+    return week
+
+
 async def read(loaded: Loaded, store: Store, week: Week, *, now: datetime, quotes: bool) -> Summary:
     """Return the summary of a week; InputError when it has not begun."""
     if now < week.starts_at:
         raise InputError(f"{week.name} has not begun: name a week that has, as 2026-W47")
-    name = loaded.config.veille.name
+    name, listed = loaded.config.veille.name, [s.id for s in loaded.config.source]
     return await store.read(
-        lambda db: summarize(db, week, institution=name, now=now, quotes=quotes)
+        lambda db: summarize(db, week, institution=name, listed=listed, now=now, quotes=quotes)
     )
 
 

@@ -30,7 +30,6 @@ PING_S = 5.0
 STUCK_S = 60.0
 """Without a beat of the loop or a write for this long, a restart is better than hope (B.5 P11)."""
 LAGS = 60
-PING = "pulse"
 
 log = structlog.get_logger()
 
@@ -145,7 +144,7 @@ class Watchdog:
         """Write, and return what waits; None when the store did not answer in time."""
 
         def write(db: Db) -> Waiting:
-            watermarks.set(db, PING, micros(now))
+            watermarks.set(db, watermarks.PULSE, micros(now))
             return Waiting(
                 mentions=work.backlog(db).count, notifications=sum(outbox.depth(db).values())
             )

@@ -77,9 +77,10 @@ def _add(ctx: click.Context, section: Section, given: dict[str, object]) -> None
     say = catalogue(loaded.config.veille.language)
     asker = Asker(is_silent=bool(given["no_input"]))
     kind = str(given["kind"])
-    table = _table(asker, section, given, loaded)
+    files = _pairs(given["files"], "--secret-file")
+    table = _table(asker, section, given | {"files": files}, loaded)
     added = edit.addition(loaded, section, table)
-    values = _secrets(asker, added, table, _pairs(given["files"], "--secret-file"))
+    values = _secrets(asker, added, table, files)
     if not given["no_verify"]:
         try:
             answer = asyncio.run(edit.verify(added, str(table["id"]), values))
@@ -95,6 +96,7 @@ def _table(
 ) -> dict[str, object]:
     """Return the table as TOML holds it: the required settings asked for, the others as given."""
     from veille.app import edit
+    from veille.config import unknown_name
     from veille.wording.catalogue import catalogue
 
     say = catalogue(loaded.config.veille.language)
@@ -102,20 +104,29 @@ def _table(
     struct = edit.kind_of(section, kind)
     told = _pairs(given["given"], "--set")
     values = {key: edit.typed(struct, key, text) for key, text in told.items()}
+    files = given["files"] if isinstance(given["files"], dict) else {}
+    possible = edit.secret_fields(struct)
+    for key in files:
+        if key not in possible:
+            raise ConfigError(unknown_name("--secret-file", key, possible))
     proposed = _free(PROPOSED.get(kind, kind), [one.id for one in getattr(loaded.config, section)])
     id_ = asker.text(_str(given["id_"]), say("start.add.id"), flag="--id", default=proposed)
     table: dict[str, object] = {"id": id_, "kind": kind}
-    for key in edit.required(struct):
+    needed = edit.required(struct)
+    if "password" in files and "user" not in needed:
+        needed.append("user")  # a password alone logs nobody in
+    for key in needed:
         if key in values:
             table[key] = values[key]
-        elif key in edit.SECRET_FIELDS:
+        elif key in possible:
             table[key] = edit.secret_name(id_, key)
         else:
             question = say("start.add.setting", setting=key)
             text = asker.text(None, question, flag=f"--set {key}=…")
             table[key] = edit.typed(struct, key, text)
-    if "user" in values and "password" not in values:
-        values["password"] = edit.secret_name(id_, "password")
+    for key in possible:
+        if key not in values and (key in files or (key == "password" and "user" in values)):
+            table[key] = edit.secret_name(id_, key)
     return table | values
 
 
@@ -129,16 +140,17 @@ def _secrets(
 
     say = catalogue(added.before.config.veille.language)
     fields = {str(table[key]): key for key in edit.SECRET_FIELDS if key in table}
-    for key in files:
-        if key not in fields.values():
-            raise ConfigError(f"--secret-file {key}=…: this kind names no such secret")
+    for name, key in fields.items():
+        if key in files and name not in added.missing:
+            file = added.before.config.veille.secrets
+            raise ConfigError(f"--secret-file {key}: {name} is in {file} already: change it there")
     found: dict[str, str] = {}
     for name in added.missing:
         if name not in fields:
             continue  # it was missing before: veille check tells
         key = fields[name]
         if key in files:
-            found[name] = read_secret(Path(files[key]), flag=f"--secret-file {key}=")
+            found[name] = _read(Path(files[key]), key)
         elif key == "secret":
             found[name] = webhook_secret()
         else:
@@ -146,6 +158,19 @@ def _secrets(
             flag = f"--secret-file {key}=FILE"
             found[name] = asker.text(None, question, flag=flag, is_hidden=True)
     return found
+
+
+def _read(path: Path, key: str) -> str:
+    from veille.net.signature import decode_secret
+
+    flag = f"--secret-file {key}="
+    secret = read_secret(path, flag=flag)
+    if key == "secret":
+        try:
+            decode_secret(secret)
+        except ConfigError as error:
+            raise ConfigError(f"{flag}{path}: {error}") from error
+    return secret
 
 
 def _free(name: str, taken: list[str]) -> str:

@@ -59,6 +59,6 @@ def _language(path: Path | None) -> str:
     from veille.config import load
 
     try:
-        return load(path).config.veille.language
+        return load(path, is_lenient=True).config.veille.language
     except ConfigError:  # it is told as a problem
         return "fr"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from veille.app.starter import Answers, Mail, Slack
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+NAME_LENGTH = 200
+"""Several times the longest name of a commune (45), well within a subject line (RFC 5322: 998)."""
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
+_CHANNEL_NAME = re.compile(r"#[\w-]{1,80}")
 
 
 @click.command("init")
@@ -81,7 +86,7 @@ def _answers(asker: Asker, given: dict[str, object]) -> Answers:
     admin = asker.text(
         _str(given["admin"]), say("start.init.admin"), flag="--admin", default="admin", check=_named
     )
-    listen = str(given["listen"])
+    listen, public_url = _web(given)
     return Answers(
         name=name,
         query=query,
@@ -92,8 +97,25 @@ def _answers(asker: Asker, given: dict[str, object]) -> Answers:
         slack=slack,
         mail=mail,
         listen=listen,
-        public_url=_str(given["public_url"]) or f"http://{listen}",
+        public_url=public_url,
     )
+
+
+def _web(given: dict[str, object]) -> tuple[str, str]:
+    import msgspec
+
+    from veille.web.settings import WebSettings
+    from veille.wording.mistakes import explain
+
+    listen = str(given["listen"])
+    public_url = _str(given["public_url"]) or f"http://{listen}"
+    for key, value in (("listen", listen), ("public_url", public_url)):
+        try:
+            msgspec.convert({key: value}, WebSettings)
+        except msgspec.ValidationError as error:
+            told = explain(str(error), WebSettings).removeprefix(f"{key}: ")
+            raise ConfigError(f'--{key.replace("_", "-")} "{value}": {told}') from error
+    return listen, public_url
 
 
 def _feeds(asker: Asker, given: dict[str, object], question: str) -> tuple[str, ...]:
@@ -114,13 +136,8 @@ def _feeds(asker: Asker, given: dict[str, object], question: str) -> tuple[str, 
 
 
 def _slack(asker: Asker, given: dict[str, object]) -> Slack | None:
-    from veille.app.starter import SLACK_TOKEN, Slack
-    from veille.notifiers.settings import SlackReceiver
+    from veille.app.starter import Slack
     from veille.wording.catalogue import catalogue
-
-    def check(channel: str) -> None:
-        if channel:
-            SlackReceiver(id="astreinte", token=SLACK_TOKEN, channel=channel)
 
     say = catalogue(str(given["language"]))
     token = _secret(given, "slack_token") or _str(given["slack_token"])
@@ -130,18 +147,19 @@ def _slack(asker: Asker, given: dict[str, object]) -> Slack | None:
         say("start.init.channel"),
         flag="--slack-channel",
         default=None if is_wanted else "",
-        check=check,
+        check=_channel,
     )
     if not channel:
         return None
+    if not _CHANNEL_ID.fullmatch(channel):
+        click.echo(say("start.init.channel_name", channel=channel), err=True)
     flag = "--slack-token-file"
-    told = asker.text(token, say("start.init.token"), flag=flag, is_hidden=True, check=_named)
+    told = asker.text(token, say("start.init.token"), flag=flag, is_hidden=True, check=_token)
     return Slack(channel=channel, token=told)
 
 
 def _mail(asker: Asker, given: dict[str, object]) -> Mail | None:
-    from veille.app.starter import SMTP_PASSWORD, Mail
-    from veille.notifiers.settings import EmailReceiver
+    from veille.app.starter import Mail
     from veille.wording.catalogue import catalogue
 
     say = catalogue(str(given["language"]))
@@ -151,6 +169,7 @@ def _mail(asker: Asker, given: dict[str, object]) -> Mail | None:
         say("start.init.host"),
         flag="--mail-host",
         default=None if is_wanted else "",
+        check=lambda host: _mailbox(host=host) if host else None,
     )
     if not host:
         return None
@@ -158,12 +177,14 @@ def _mail(asker: Asker, given: dict[str, object]) -> Mail | None:
                      default="starttls")  # fmt: skip
     port = asker.text(_str(given["mail_port"]), say("start.init.port"), flag="--mail-port",
                       default="465" if tls == "tls" else "587", check=int)  # fmt: skip
-    sender = asker.text(_str(given["mail_sender"]), say("start.init.sender"), flag="--mail-sender")
+    sender = asker.text(_str(given["mail_sender"]), say("start.init.sender"), flag="--mail-sender",
+                        check=lambda sender: _mailbox(sender=sender))  # fmt: skip
     told = given["mail_to"] or None
     people = " ".join(told) if isinstance(told, tuple) else None
-    to = asker.text(people, say("start.init.to"), flag="--mail-to")
+    to = asker.text(people, say("start.init.to"), flag="--mail-to",
+                    check=lambda to: _mailbox(to=_people(to)))  # fmt: skip
     user = asker.text(_str(given["mail_user"]), say("start.init.user"), flag="--mail-user",
-                      default="")  # fmt: skip
+                      default="", check=lambda user: _login(user, tls))  # fmt: skip
     password = None
     if user:
         password = asker.text(
@@ -172,25 +193,34 @@ def _mail(asker: Asker, given: dict[str, object]) -> Mail | None:
             flag="--mail-password-file",
             is_hidden=True,
         )
-    mail = Mail(
+    return Mail(
         host=host,
         port=int(port),
         tls=tls,
         sender=sender,
-        to=tuple(to.replace(",", " ").split()),
+        to=_people(to),
         user=user or None,
         password=password,
     )
-    _check_mail(mail, EmailReceiver, SMTP_PASSWORD if user else None)
-    return mail
 
 
-def _check_mail(mail: Mail, receiver: type, password: str | None) -> None:
-    known = {name: getattr(mail, name) for name in ("host", "port", "tls", "sender", "to", "user")}
-    try:
-        receiver(id="courriel", password=password, **known)
-    except ValueError as error:
-        raise ConfigError(f"--mail-…: {error}") from error
+def _people(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _login(user: str, tls: str) -> None:
+    from veille.app.starter import SMTP_PASSWORD
+
+    if user:
+        _mailbox(user=user, password=SMTP_PASSWORD, tls=tls)
+
+
+def _mailbox(**given: Any) -> None:
+    """Do nothing if a mail receiver may have these settings; ValueError says why not."""
+    from veille.notifiers.settings import EmailReceiver
+
+    fine = {"host": "mairie.example", "sender": "a@mairie.example", "to": ("a@mairie.example",)}
+    EmailReceiver(id="courriel", **(fine | given))
 
 
 def _secret(given: dict[str, object], name: str) -> str | None:
@@ -203,6 +233,18 @@ def _secret(given: dict[str, object], name: str) -> str | None:
 def _named(text: str) -> None:
     if not text.strip():
         raise ConfigError("is empty: write something")
+    if len(text) > NAME_LENGTH or not text.isprintable():
+        raise ConfigError(f"too long, or not one line: write {NAME_LENGTH} characters at most")
+
+
+def _channel(text: str) -> None:
+    if text and not (_CHANNEL_ID.fullmatch(text) or _CHANNEL_NAME.fullmatch(text)):
+        raise ConfigError(f'"{text}" is no id of a channel: write C0123456789, or #name')
+
+
+def _token(text: str) -> None:
+    if not text.startswith(("xoxb-", "xoxe.xoxb-")):  # Slack's bot tokens, rotated ones too
+        raise ConfigError("is no bot token: copy the one that begins with xoxb-")
 
 
 def _str(value: object) -> str | None:

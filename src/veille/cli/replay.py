@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def command(
     """Play FILE (mention interchange, one object a line) on a virtual clock.
 
     Prints the log of alert and incident transitions at the end; the same file gives the same
-    bytes. Without --config it uses the shipped rules and a watch that matches everything.
+    bytes. Lines that cannot be read are named on stderr, and the status is 1. Without --config it
+    uses the shipped rules and a watch that matches everything.
     """
     from veille.app.replay import Options, replay
 
@@ -60,3 +62,6 @@ def command(
         click.echo(reason, err=True)
     for line in lines:
         click.echo(line)
+    if rejected:
+        click.echo(f"{file.name}: {len(rejected)} lines could not be read", err=True)
+        sys.exit(1)

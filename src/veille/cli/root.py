@@ -55,6 +55,10 @@ class _Lazy(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        if not {*ctx.args} & {*ctx.help_option_names}:  # a help text need not wait for it
+            from veille.telemetry import configure_logs
+
+            configure_logs(level="warning")  # what a command did is printed; only run says more
         try:
             return super().invoke(ctx)
         except InputError as error:

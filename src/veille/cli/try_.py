@@ -18,6 +18,7 @@ from veille.domain.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from veille.app.trial import Shown, Trial
     from veille.config import Loaded
+    from veille.domain.alert import Reading
     from veille.web.words import Words
 
 WIDTH = 80
@@ -169,6 +170,7 @@ def _rules(shown: Shown, words: Words) -> Iterator[str]:
         key = "alerts" if reading.is_active else "counts"
         flag = words.say("start.try.flagged") if reading.is_active and reading.flag else ""
         severity = f"{words.shape(reading.severity)} {words.severity(reading.severity)}"
+        reason = _reason(reading)
         yield words.say(
             f"start.try.{key}",
             rule=reading.rule,
@@ -176,7 +178,13 @@ def _rules(shown: Shown, words: Words) -> Iterator[str]:
             value=reading.value,
             threshold=reading.threshold,
             flag=flag,
+            reason=words.say("start.try.reason", reason=reason) if reason else "",
         )
+
+
+def _reason(reading: Reading) -> str | None:
+    """Return why a spike rule cannot fire, if it cannot."""
+    return None if reading.baseline is None else reading.baseline.reason
 
 
 def _folded(label: str, text: str) -> Iterator[str]:
@@ -221,6 +229,7 @@ def _item(shown: Shown) -> dict[str, Any]:  # Any: the shape of the JSON printed
                 "flags": reading.is_active and reading.flag,
                 "value": reading.value,
                 "threshold": reading.threshold,
+                "reason": _reason(reading),
             }
             for reading in shown.readings
         ],

@@ -33,7 +33,7 @@ from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
 from veille.pipeline.replay import Replay, Script
-from veille.pipeline.runner import Outside, Runner
+from veille.pipeline.runner import Runner
 from veille.store import incidents, mentions, outbox, timeline, users
 from veille.store.engine import Db, SqliteStore
 from veille.telemetry import configure_logs
@@ -231,7 +231,6 @@ async def _assemble(
     ]
     runner.add(scene, tick_s=1.0, then=delivers)
     runner.add(Crier(store, loaded.timezone), tick_s=0.5)
-    runner.add(Outside(store, runner.wake), tick_s=1.0)
     return runner, scene
 
 

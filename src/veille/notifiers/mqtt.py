@@ -139,7 +139,7 @@ class MqttNotifier:
         return Broker(
             host=settings.host,
             port=settings.port or (TLS_PORT if settings.tls else PORT),
-            client_id=f"{settings.node}-{settings.id}",
+            client_id=settings.client,
             tls=settings.tls,
             user=settings.user,
             password=password,

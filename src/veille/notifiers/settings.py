@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from veille.domain.address import is_address
 from veille.domain.durations import parse_duration
 from veille.domain.errors import InputError
 
@@ -49,7 +49,7 @@ class SlackReceiver(
 
     def __post_init__(self) -> None:
         """Raise ValueError (msgspec adds where) on a value that could never work."""
-        if not _is_web(self.api_url):
+        if not is_address(self.api_url):
             raise ValueError(f'api_url "{self.api_url}" is no web address: write https://…/api/')
         if _CHANNEL.fullmatch(self.channel) is None:
             raise ValueError(f'channel "{self.channel}" is no channel: write its id (C0123456789)')
@@ -129,8 +129,8 @@ class WebhookReceiver(
 
     def __post_init__(self) -> None:
         """Raise ValueError (msgspec adds where) on a value that could never work."""
-        if not _is_web(self.url):
-            raise ValueError("url is no web address: write https://…")  # it may hold a secret
+        if not is_address(self.url):
+            raise ValueError("url: no web address: write https://…")  # it may hold a secret
         _timeout_s(self.timeout)
 
     @property
@@ -188,16 +188,13 @@ class MqttReceiver(
         """The longest wait to connect, then for one confirmation, in seconds."""
         return _timeout_s(self.timeout)
 
+    @property
+    def client(self) -> str:
+        """The client identifier: to the broker, one that connects twice is one that moved."""
+        return f"{self.node}-{self.id}"
+
 
 ReceiverSettings = SlackReceiver | EmailReceiver | WebhookReceiver | MqttReceiver
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:  # a bracket that is not closed
-        return False
 
 
 def _timeout_s(text: str) -> float:

@@ -102,9 +102,7 @@ class Deliver:
         """Try the oldest row that is due; false when there is none or the receiver is paused."""
         if self._since is not None and timedelta(0) <= now - self._since < self._pause:
             return False
-        row = await self._store.write(
-            lambda db: outbox.claim(db, self._receiver, now=now, lease=LEASE)
-        )
+        row = await self._store.write(lambda db: self._claim(db, now))
         if row is None:
             return False
         started_s = monotonic_s()
@@ -137,6 +135,11 @@ class Deliver:
                 "notification_sent", receiver=self._receiver, incident=row.incident, key=row.key
             )
         return True
+
+    def _claim(self, db: Db, now: datetime) -> OutboxRow | None:
+        # after a failure the other kind: a cry that fails each time keeps no text from going
+        is_turn = self._failures % 2 == 1
+        return outbox.claim(db, self._receiver, now=now, lease=LEASE, is_turn_of_edits=is_turn)
 
     async def _send(self, row: OutboxRow) -> Ref:
         facts = row.facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,10 +24,14 @@ _HASH = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a handle stands for: pairs of source and keyed hash, and how the source names them."""
+    """Whom a handle stands for: pairs of source and keyed hash, and how the source names them.
+
+    `places` are the sources that were looked in.
+    """
 
     authors: tuple[tuple[str, str], ...] = ()
     names: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +44,22 @@ class Erased:
 
 
 def find(
-    db: Db, protector: Protector, written: str, *, source: str | None, known: Iterable[str]
+    db: Db, protector: Protector, written: str, *, places: Iterable[str], hosts: Mapping[str, str]
 ) -> Subject:
-    """Return whom `written` stands for: an id, @handle or display name, or a keyed hash.
+    """Return whom `written` stands for in `places`: an id, @handle, display name or keyed hash.
 
-    `known` are the sources of the configuration; `source` looks in one only. InputError when
+    `hosts` are the servers of sources that show the author `name@host` as `@name`. InputError when
     several authors of one source are shown under this name: it lists their keyed hashes.
     """
     if not handle(written):
         raise InputError("the handle is empty: write the id or name as the platform shows it")
-    places = where(db, source, known)
-    by_id = _hashed(db, protector, written, places)
+    ids = {place: spelled(written, hosts.get(place)) for place in sorted(places)}
+    by_id = [one for place in ids for one in _hashed(db, protector, ids[place], place)]
     by_name: list[Named] = []
-    for one in people.named(db, lambda one: one.source in places and _is_called(one, written)):
+    for one in people.named(db, lambda one: one.source in ids and _is_called(one, ids[one.source])):
         if one.author is None:
             continue  # dropped: nothing ties it to a person
-        if one.author == written or handle(one.author_id or "") == handle(written):
+        if one.author == written or _is_one(one.author_id, ids[one.source]):
             by_id.append(one)
         else:
             by_name.append(one)
@@ -66,20 +70,38 @@ def find(
     return Subject(
         authors=tuple(sorted(authors)),
         names=tuple(dict.fromkeys(name for name in (written, *names) if name)),
+        places=tuple(ids),
     )
 
 
-def where(db: Db, source: str | None, known: Iterable[str]) -> set[str]:
-    """Return the sources to look in: the one named, else the configured and the stored ones."""
-    return {source} if source is not None else {*known, *people.sources(db)}
+def spelled(written: str, host: str | None) -> tuple[str, ...]:
+    """Return how an author may be written where `@name` is `name@host`: as given, and that way."""
+    bare = written.strip().removeprefix("@")
+    if host is None or _HASH.fullmatch(written):
+        return (written,)
+    if "@" not in bare:
+        return (written, f"{bare}@{host}")
+    name, _, server = bare.rpartition("@")
+    return (written, name) if server.lower() == host.lower() else (written,)
 
 
 def marks(
-    protector: Protector, written: str, subject: Subject, *, places: Iterable[str]
+    protector: Protector,
+    subject: Subject,
+    *,
+    names: Iterable[str],
+    places: Iterable[str],
+    hosts: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Return the keyed hashes under which this person objects, in each of `places`."""
-    spellings = list(dict.fromkeys((written, *subject.names)))
-    found = (m for place in places for name in spellings for m in protector.opposition(place, name))
+    """Return the keyed hashes under which who is called so objects, in each of `places`."""
+    called = list(dict.fromkeys((*names, *subject.names)))
+    found = (
+        mark
+        for place in places
+        for name in called
+        for one in spelled(name, hosts.get(place))
+        for mark in protector.opposition(place, one)
+    )
     return tuple(dict.fromkeys(found))
 
 
@@ -122,27 +144,26 @@ def _erase(db: Db, *, source: str, author: str, now: datetime) -> Erased:
     return Erased(counts=counts, texts=tuple(texts), addresses=tuple(addresses))
 
 
-def _hashed(db: Db, protector: Protector, written: str, places: Iterable[str]) -> list[Named]:
-    """Authors whose id is what was written, give or take an @, or whose keyed hash it is."""
-    bare = written.strip().removeprefix("@")
-    spelled = dict.fromkeys((written, bare, f"@{bare}", bare.lower(), f"@{bare.lower()}"))
-    found = []
-    for place in sorted(places):
-        hashes = [protector.author(place, name) for name in spelled]
-        if _HASH.fullmatch(written):
-            hashes.append(written)
-        found += [
-            Named(source=place, author=author, author_id=None, author_name=None)
-            for author in hashes
-            if author is not None and people.writes(db, place, author)
-        ]
-    return found
+def _hashed(db: Db, protector: Protector, ids: Iterable[str], place: str) -> list[Named]:
+    """Authors whose id is one of these, give or take an @, or whose keyed hash it is."""
+    hashes: list[str | None] = [one for one in ids if _HASH.fullmatch(one)]
+    for one in ids:
+        bare = one.strip().removeprefix("@")
+        names = dict.fromkeys((one, bare, f"@{bare}", bare.lower(), f"@{bare.lower()}"))
+        hashes += [protector.author(place, name) for name in names]
+    return [
+        Named(source=place, author=author, author_id=None, author_name=None)
+        for author in hashes
+        if author is not None and people.writes(db, place, author)
+    ]
 
 
-def _is_called(one: Named, written: str) -> bool:
-    wanted = handle(written)
-    names = [name for name in (one.author_id, one.author_name) if name]
-    return any(handle(name) == wanted for name in names) or one.author == written
+def _is_called(one: Named, ids: Sequence[str]) -> bool:
+    return _is_one(one.author_id, ids) or _is_one(one.author_name, ids[:1]) or one.author == ids[0]
+
+
+def _is_one(name: str | None, ids: Iterable[str]) -> bool:
+    return name is not None and handle(name) in map(handle, ids)
 
 
 def _refuse_namesakes(found: Iterable[Named], written: str) -> None:

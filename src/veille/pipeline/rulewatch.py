@@ -17,9 +17,6 @@ from veille.store import sources
 from veille.store.protocol import Store
 from veille.telemetry.metrics import metrics
 
-SOURCE = "rules"
-"""The rules folder shows its health beside the sources, so that a broken file is seen."""
-
 log = structlog.get_logger()
 
 
@@ -50,14 +47,16 @@ class RuleWatch:
             cause = str(error)
             log.warning("rules_refused", cause=cause)
             metrics().rules_ok.set(0)
-            await self._store.write(
-                lambda db: sources.note_error(db, SOURCE, at=now, error=cause, next_try_at=now)
+            await self._store.write(  # beside the sources, so that a broken file is seen
+                lambda db: sources.note_error(
+                    db, sources.RULES, at=now, error=cause, next_try_at=now
+                )
             )
             return False
         self._evaluate.take_rules(ruleset)
         await self._store.write(
             lambda db: sources.note_read(
-                db, SOURCE, at=now, accepted=0, unmatched=0, rejected=0, unknown_fields=0
+                db, sources.RULES, at=now, accepted=0, unmatched=0, rejected=0, unknown_fields=0
             )
         )
         metrics().rules_ok.set(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from veille.reports.figures import Summary
@@ -86,4 +87,8 @@ def _notes(summary: Summary, speech: Speech) -> tuple[str, ...]:
         zone=speech.line(summary.timezone),
         made=speech.moment(summary.made_at),
     )
-    return (period,) if summary.is_complete else (speech.say("partial"), period)
+    notes = [period] if summary.is_complete else [speech.say("partial"), period]
+    since = summary.counted_since
+    if since is not None and since > summary.starts_at - timedelta(days=7):
+        notes.append(speech.say("since", at=speech.moment(since)))
+    return tuple(notes)

@@ -226,6 +226,7 @@ class Summary:
     institution: str
     made_at: datetime
     is_complete: bool
+    counted_since: datetime | None
     verdict: Verdict
     volume: Change
     mood: Mood

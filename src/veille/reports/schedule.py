@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -37,7 +38,8 @@ class Schedule:
     """Plans the summary of last week when its hour has come: once a receiver, over restarts.
 
     A daemon that was down at that hour plans it when it returns within the week. One that began
-    to listen within this week has nothing to tell of the last.
+    to listen within this week has nothing to tell of the last. What a clock that ran ahead planned
+    is planned again at its hour, unless it was sent.
     """
 
     name = "reports.schedule"
@@ -56,6 +58,7 @@ class Schedule:
         """Plan what is due at `now`; true when something was."""
         if self._since is None:
             self._since = await self._store.write(lambda db: weekly.note_listening(db, now))
+        await self._put_off(now)
         week = Week.of(now, self._zone)
         key = key_of(week.previous)
         is_due = now >= week.at(self._when.day, self._when.at)
@@ -70,6 +73,17 @@ class Schedule:
         await self._store.write(lambda db: weekly.plan(db, rows, number))
         log.info("weekly_planned", key=key, receivers=len(rows))
         return True
+
+    async def _put_off(self, now: datetime) -> None:
+        """Nothing waits for a week that is not over: a clock that ran ahead planned it."""
+        keys = await self._store.read(weekly.unsent)
+        for key in sorted(keys):
+            week = week_of(key, self._zone)
+            if now < week.ends_at:
+                change = partial(weekly.unplan, key=key, week=week.monday.toordinal())
+                await self._store.write(change)
+                self._done = ""
+                log.warning("weekly_put_off", key=key)
 
     def _missing(self, db: Db, key: str, number: int) -> list[str]:
         known = weekly.planned(db, key, number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from statistics import median
@@ -70,10 +70,13 @@ class _Counts:
         return sorted(found, key=lambda g: (-g[1].count, -g[2].count, g[0]))
 
 
-def summarize(db: Db, week: Week, *, institution: str, now: datetime, quotes: bool) -> Summary:
+def summarize(
+    db: Db, week: Week, *, institution: str, listed: Iterable[str], now: datetime, quotes: bool
+) -> Summary:
     """Return the summary of a week. Figures of a week that is over stay the same.
 
-    Only the open queue, the state of sources, what is not analyzed and examples are as of `now`.
+    Only the open queue, the state of the sources `listed`, what is not analyzed and examples are as
+    of `now`.
     """
     counts = _Counts(
         week=week,
@@ -84,6 +87,7 @@ def summarize(db: Db, week: Week, *, institution: str, now: datetime, quotes: bo
     incidents, critical = _incidents(db, week)
     moved, ranked = _moves(db, counts, mood, before, quotes=quotes)
     open_count, oldest_at = weekly.open_queue(db)
+    health = {one.source: one for one in sources.health(db)}
     return Summary(
         week=week.name,
         starts_at=week.starts_at,
@@ -92,6 +96,7 @@ def summarize(db: Db, week: Week, *, institution: str, now: datetime, quotes: bo
         institution=institution,
         made_at=now,
         is_complete=now >= week.ends_at,
+        counted_since=weekly.since(db),
         verdict=figures.verdict(mood, before, critical=critical, moved=ranked),
         volume=figures.change(mood.count, before.count),
         mood=mood,
@@ -115,7 +120,7 @@ def summarize(db: Db, week: Week, *, institution: str, now: datetime, quotes: bo
             open=open_count,
             oldest_at=oldest_at,
         ),
-        source_states=[_source(health, week) for health in sources.health(db)],
+        source_states=[_source(name, health.get(name), week) for name in sorted(listed)],
         masked=dict(sorted(counts.by_name("masked").items())),
         deleted=dict(sorted(counts.by_name("deleted").items())),
         unread=weekly.unread(db, week.starts_at, week.ends_at),
@@ -253,10 +258,14 @@ def _deliveries(counts: _Counts) -> list[figures.Deliveries]:
     ]
 
 
-def _source(health: SourceHealth, week: Week) -> figures.SourceState:
+def _source(name: str, health: SourceHealth | None, week: Week) -> figures.SourceState:
+    if health is None:  # never tried
+        return figures.SourceState(
+            source=name, state="silent", read_at=None, last_item_at=None, failures=0
+        )
     is_silent = health.accepted_at is None or health.accepted_at < week.starts_at
     return figures.SourceState(
-        source=health.source,
+        source=name,
         state="error" if health.error is not None else "silent" if is_silent else "ok",
         read_at=health.read_at,
         last_item_at=health.accepted_at,

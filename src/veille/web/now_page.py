@@ -111,14 +111,19 @@ def _troubles(loaded: _Loaded, words: Words) -> list[str]:
 
 
 def _facts(health: list[SourceHealth], words: Words) -> list[str]:
-    if not health:
-        return [words.say("web.home.sources_none")]
-    silent = [_fact(source, words) for source in health if source.failures]
-    return silent or [words.say("web.home.sources_fine")]
+    failing = [_fact(source, words) for source in health if source.failures]
+    read = [source for source in health if source.source != sources.RULES]
+    if not read:
+        return [*failing, words.say("web.home.sources_none")]
+    if not any(source.failures for source in read):
+        failing.append(words.say("web.home.sources_fine"))
+    return failing
 
 
 def _fact(source: SourceHealth, words: Words) -> str:
     cause = visible(source.error or "?")
+    if source.source == sources.RULES:
+        return words.say("web.home.rules_refused", cause=cause)
     if source.read_at is None:
         return words.say("web.home.source_unread", source=source.source, cause=cause)
     since = words.wait(source.read_at)

@@ -6,8 +6,23 @@ from typing import Annotated
 
 import msgspec
 
-Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}$")]
-Origin = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#@\s]+/?$")]
+from veille.domain.address import PORT
+from veille.web.network import networks
+
+Listen = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[^\s/]+:{PORT}$",
+        description="an address and a port up to 65535: 127.0.0.1:8080",
+    ),
+]
+Origin = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^https?://([^/?#@\s:]+|\[[0-9A-Fa-f:.]+\])(:{PORT})?/?$",
+        description="http or https and a host, without a path: https://veille.mairie.example",
+    ),
+]
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +37,10 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     public_url: Origin = "http://127.0.0.1:8080"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     metrics: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a proxy that is neither an address nor a network."""
+        networks(self.trusted_proxies)
 
     @property
     def is_https(self) -> bool:

@@ -11,8 +11,19 @@ from typing import Literal, get_args, get_origin
 import msgspec
 
 Struct = type[msgspec.Struct]
-_OTHER = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<at>.*)`)?", re.DOTALL)
+_OTHER = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$\.?(?P<at>.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>.*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
+_BOUND = re.compile(r"Expected `(?P<kind>\w+)`(?P<of> of length)? (?P<sign>[<>]=) (?P<bound>\d+)")
+_TYPE = re.compile(r"Expected `(?P<kind>str|int|bool|array|object)[^`]*`, got `\w+`")
+_WRITTEN = {
+    "str": 'a text in quotes: "…"',
+    "int": "a whole number, without quotes",
+    "bool": "true or false, without quotes",
+    "array": 'a list: ["…", "…"]',
+    "object": "a table",
+}
+_COUNTED = {"str": "characters", "array": "values"}
 
 
 def explain(message: str, root: Struct) -> str:
@@ -26,12 +37,67 @@ def explain(message: str, root: Struct) -> str:
         elif "enum value" in what:
             what = _with_known(what, _choices(at, root))
         elif "field `kind`" in what:
-            what = f"{what}; known: {', '.join(_kinds(at, root))}"
+            what = f'{what}: write kind = "…"; known: {", ".join(_kinds(at, root))}'
+        else:
+            what = _mended(what, at, root)
+        inner = re.match(r"(\w+)(\[\d+\])?: ", what)  # a check of the table names its key itself
+        if at and inner and inner[1] in _keys(at, root):
+            return f"{at}.{what}"
         return f"{at}: {what}" if at else what
     at, key = unknown["at"] or "", unknown["key"]
     close = get_close_matches(key, _keys(at, root), n=1)
     remedy = f'; did you mean "{close[0]}"?' if close else ""
     return f"{f'{at}.' if at else ''}{key}: unknown key{remedy}"
+
+
+def _mended(what: str, at: str, root: Struct) -> str:
+    """Return the message with what to write instead, unless it says so itself."""
+    if missing := _MISSING.fullmatch(what):
+        key = missing["key"]
+        return f"{what}: write {_line(key, _types(f'{at}.{key}', root))}"
+    if "matching regex" in what:
+        told = [text for kind in _types(at, root) for text in _descriptions(kind)]
+        return f"does not fit: write {told[0]}" if told else what  # a pattern is no remedy
+    if bound := _BOUND.fullmatch(what):
+        counted = f" {_COUNTED.get(bound['kind'], '')}" if bound["of"] else ""
+        more = "more" if ">" in bound["sign"] else "less"
+        return f"{what}: write {bound['bound']} or {more}{counted}"
+    if wrong := _TYPE.fullmatch(what):
+        is_tables = wrong["kind"] == "array" and any(map(_has_struct, _types(at, root)))
+        return f"{what}: write {f'[[{at}]]' if is_tables else _WRITTEN[wrong['kind']]}"
+    return what
+
+
+def _line(key: str, kinds: list[object]) -> str:
+    is_list = any({list, tuple} & set(_origins(kind)) for kind in kinds)
+    if any(map(_has_struct, kinds)):
+        return f"[[{key}]]" if is_list else f"[{key}]"
+    return f"{key} = " + ('["…"]' if is_list else '"…"')
+
+
+def _types(at: str, root: Struct) -> list[object]:
+    """Return the types the key at a path may have."""
+    table, _, key = at.rpartition(".")
+    name = key.partition("[")[0]
+    fields = [field for struct in _structs(table, root) for field in msgspec.structs.fields(struct)]
+    return [field.type for field in fields if field.encode_name == name]
+
+
+def _has_struct(kind: object) -> bool:
+    return any(structs_of(kind))
+
+
+def _origins(kind: object) -> Iterator[object]:
+    yield get_origin(kind)
+    for inner in get_args(kind):
+        yield from _origins(inner)
+
+
+def _descriptions(kind: object) -> Iterator[str]:
+    if isinstance(kind, msgspec.Meta) and kind.description:
+        yield kind.description
+    for inner in get_args(kind):
+        yield from _descriptions(inner)
 
 
 def _keys(at: str, root: Struct) -> list[str]:
@@ -53,9 +119,7 @@ def _kinds(at: str, root: Struct) -> list[str]:
 
 def _choices(at: str, root: Struct) -> list[str]:
     """Return the values the key at a path may have, if they are a closed set."""
-    table, _, key = at.rpartition(".")
-    fields = [field for struct in _structs(table, root) for field in msgspec.structs.fields(struct)]
-    found = [_values(f.type) for f in fields if f.encode_name == key.partition("[")[0]]
+    found = [_values(kind) for kind in _types(at, root)]
     return list(dict.fromkeys(value for values in found for value in values))
 
 

@@ -17,7 +17,7 @@ def _program(name: str, *, is_needed: bool = True) -> str:
     if found is None:
         if is_needed and os.environ.get("CI"):
             pytest.fail(f"{name} is missing, and CI must not skip: make system")
-        pytest.skip(f"{name} is missing: its file is not checked (make system)")
+        pytest.skip(f"{name} is missing, so its file is NOT checked: install it by apt-get")
     return found
 
 

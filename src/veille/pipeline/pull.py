@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -55,21 +56,13 @@ class Pull:
 
     async def step(self, now: datetime) -> bool:
         """Read once if it is time; true when more may be read at once."""
-        if self._patience.is_waiting(now):
-            return False
         source = self._origin.id
-
-        def look(db: Db) -> tuple[str | None, int]:
-            return sources.cursor(db, source), work.backlog(db).count
-
-        cursor, waiting = await self._store.read(look)
-        if (cause := self._collect.why_full(waiting)) is not None:
-            self._patience.wait(now, PAUSE)
-            log.warning("source_paused", source=source, cause=cause, backlog=waiting)
+        place = await find_place(self._store, self._collect, source, self._patience, now)
+        if place is None:
             return False
         try:
             async with asyncio.timeout(READ_S):
-                batch = await self._collector.read(cursor)
+                batch = await self._collector.read(place.cursor)
         except TimeoutError:
             await self._failed(SourceError(f"no answer within {READ_S:.0f} s"), now)
             return False
@@ -90,6 +83,31 @@ class Pull:
     async def _failed(self, error: SourceError, now: datetime) -> None:
         pause = self._patience.fail(error, now)
         await note_failure(self._store, self._origin.id, error, now, pause)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source is to be read on; None: from its beginning."""
+
+    cursor: str | None
+
+
+async def find_place(
+    store: Store, collect: Collect, source: str, patience: Patience, now: datetime
+) -> Place | None:
+    """Return where to read on, None while it is too early or the backlog or the disk is full."""
+    if patience.is_waiting(now):
+        return None
+
+    def look(db: Db) -> tuple[str | None, int]:
+        return sources.cursor(db, source), work.backlog(db).count
+
+    cursor, waiting = await store.read(look)
+    if (cause := collect.why_full(waiting)) is not None:
+        patience.wait(now, PAUSE)
+        log.warning("source_paused", source=source, cause=cause, backlog=waiting)
+        return None
+    return Place(cursor)
 
 
 async def note_failure(

@@ -14,9 +14,7 @@ from veille.domain.errors import SourceError
 from veille.domain.mention import Batch
 from veille.pipeline.collect import Collect, Origin
 from veille.pipeline.patience import Patience
-from veille.pipeline.pull import PAUSE, log_rejections, note_failure
-from veille.store import sources, work
-from veille.store.engine import Db
+from veille.pipeline.pull import find_place, log_rejections, note_failure
 from veille.store.protocol import Store
 
 SILENCE_S = 60.0
@@ -65,20 +63,11 @@ class Stream:
 
         With the backlog or the disk full nothing is taken: the source's own flow control holds it.
         """
-        if self._patience.is_waiting(now):
-            return False
-        source = self._origin.id
-
-        def look(db: Db) -> tuple[str | None, int]:
-            return sources.cursor(db, source), work.backlog(db).count
-
-        cursor, waiting = await self._store.read(look)
-        if (cause := self._collect.why_full(waiting)) is not None:
-            self._patience.wait(now, PAUSE)
-            log.warning("source_paused", source=source, cause=cause, backlog=waiting)
+        place = await find_place(self._store, self._collect, self._origin.id, self._patience, now)
+        if place is None:
             return False
         if self._flow is None:
-            self._flow = self._collector.flow(cursor)
+            self._flow = self._collector.flow(place.cursor)
             self._opened_at = now
         try:
             async with asyncio.timeout(SILENCE_S):

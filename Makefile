@@ -31,7 +31,7 @@ run: install  ## the daemon, with ./config.toml
 	@$(BIN)/veille run $(ARGS)
 
 test: install system lint types floors rules  ## every check, then the tests
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 system:  # what some tests need beside Python: apt-get when root, else a message
 	@for need in "chromium chromium accessibility" "mosquitto mosquitto MQTT" "prometheus promtool monitoring"; do \

@@ -2,12 +2,15 @@
 
 Names, codes and legal populations come from @etalab/decoupage-administratif (Licence Ouverte);
 dictionary-fr (MPL-2.0) only tells which names are also ordinary words. Writes
-`communes.tsv.xz` (code, name, population, `o` for an ordinary word) and `areas.tsv`.
+`communes.tsv.xz` (code, name, population, `o` for an ordinary word), `areas.tsv`, and
+`communes.toml` with the SHA-256 of both and of `clues.tsv`. After a change of `clues.tsv` by hand,
+`--seal` writes `communes.toml` alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import lzma
 import subprocess
@@ -24,6 +27,16 @@ DICTIONARY = "dictionary-fr@3.0.0"
 OUT = Path(__file__).parents[1] / "models" / "communes"
 ARTICLES = {"le", "la", "les", "l"}
 KEPT = {"commune-actuelle", "arrondissement-municipal"}
+FILES = ("communes.tsv.xz", "areas.tsv", "clues.tsv")
+LISTING = """\
+name = "communes"
+version = "{version}"
+licence = "{licence}"
+
+[files]
+{files}
+"""
+LICENCE = "Licence Ouverte 2.0 (names, codes, populations); EUPL-1.2 (clues)"
 
 
 def unpacked(package: str, folder: Path) -> Path:
@@ -67,10 +80,26 @@ def area_lines(data: Path) -> Iterator[str]:
         yield f"{region['nom']}\tregion\t{','.join(codes)}"
 
 
+def seal(out: Path) -> None:
+    """The files that lie in `out` are the ones `communes.toml` names."""
+    hashes = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES}
+    files = "\n".join(f'"{name}" = "{digest}"' for name, digest in hashes.items())
+    version = OFFICIAL.rpartition("@")[2]
+    text = LISTING.format(version=version, licence=LICENCE, files=files)
+    (out / "communes.toml").write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
-    out: Path = parser.parse_args().out
+    parser.add_argument("--seal", action="store_true", help="only write communes.toml")
+    args = parser.parse_args()
+    if not args.seal:
+        build(args.out)
+    seal(args.out)
+
+
+def build(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         official = unpacked(OFFICIAL, Path(folder)) / "data"
         ordinary = ordinary_words(unpacked(DICTIONARY, Path(folder)))

@@ -1,0 +1,1 @@
+"""Training the model anyone can repeat: from packaged weights to a folder under models/."""

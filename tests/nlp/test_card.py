@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veille.domain.card import Card, Slot, Verification
 from veille.domain.errors import InputError
 from veille.nlp.addresses import addresses
-from veille.nlp.card import Card, Slot, Verification, card
+from veille.nlp.card import card
 
 PARIS = ZoneInfo("Europe/Paris")
 AT = datetime(2026, 1, 18, 3, 10, tzinfo=PARIS)
@@ -47,6 +48,17 @@ anniversaire de l'inondation de 1999 | - | - | - | -
 les prix explosent à la cantine | - | - | - | -
 on est 10 à vouloir une piste cyclable | - | - | - | -
 je suis mort de rire | - | - | - | -
+Ça sent très fort le gaz dans la cage d'escalier | gas | - | - | -
+On est coincés, on fait quoi ? | - | - | - | rescue
+Un arbre est tombé sur une voiture, conducteur coincé | accident | - | - | rescue
+le barrage va céder | flood | - | - | -
+le barrage lâche ! | flood | - | - | -
+coincé ds lascenceur depuis 1h | accident | - | - | rescue
+bloqués dans l'ascenseur | accident | - | - | rescue
+ma grand-mère ne répond plus | health | 1 | elderly | -
+le standard de la mairie ne répond plus | - | - | - | -
+l'eau du robinet est empoisonnée | health | - | - | -
+Arbre tombé rue Foch, personne de blessé, déjà enlevé | - | - | - | -
 feu d'artifice sublime | - | - | - | -
 le feu rouge de la gare est en panne | - | - | - | -
 on est noyés sous les papiers | - | - | - | -
@@ -72,7 +84,7 @@ mes parents sont piégés, ils ont 80 ans | - | 2 | elderly | rescue
 ma mère et ses 2 enfants sont coincés au 2e | - | 3 | children | rescue
 ma sœur et mes enfants sont bloqués dans la cave inondée | flood | 1~ | children | rescue
 environ 30 personnes bloquées dans le tunnel | - | 30~ | - | rescue
-je suis coincé dans l'ascenseur | - | 1 | - | rescue
+je suis coincé dans l'ascenseur | accident | 1 | - | rescue
 le maire est inondé de mails | - | - | - | -
 usine à gaz ce règlement | - | - | - | -
 il y a pas le feu au lac | - | - | - | -
@@ -118,7 +130,7 @@ où peut-on trouver de l'eau potable ? | - | - | - | information
 Besoin de couvertures et de vivres à la salle des fêtes | - | - | - | supplies
 quelqu'un sait si le pont est rouvert ? | - | - | - | information
 il faut évacuer le camping tout de suite, la rivière sort de son lit | flood | - | - | evacuation
-Arbre tombé sur une voiture, le conducteur saigne | health | - | - | medical
+Arbre tombé sur une voiture, le conducteur saigne | accident | - | - | medical
 jeune femme enceinte coincée dans l'ascenseur | - | 1 | pregnant | rescue
 mur fissuré rue Basse, ça menace de tomber | collapse | - | - | -
 l'eau du robinet est marron et les enfants sont malades | water_power | - | children | -
@@ -324,3 +336,9 @@ def check_spans(text: str, found: Card) -> None:
             assert slot.spans
             for span in slot.spans:
                 assert span.text == text[span.start : span.end] != ""
+
+
+def test_a_card_that_says_nothing_is_empty() -> None:
+    assert read("Bonjour").is_empty
+    assert not card("Bonjour", addresses=(), places=(), media=True, at=AT).is_empty
+    assert not read("le feu").is_empty

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veille.domain.analysis import Place
 from veille.domain.errors import ModelError
-from veille.nlp.communes import Communes, Place
+from veille.nlp.communes import Communes
 from veille.nlp.entities import EntityFinder
-from veille.nlp.load import load_entity_model
+from veille.nlp.gazetteer import read_gazetteer
+from veille.nlp.load import load_communes
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "models" / "communes"
@@ -21,12 +26,7 @@ SUITE = Path(__file__).with_name("homonyms.tsv")
 
 @pytest.fixture(scope="module")
 def communes() -> Communes:
-    return Communes.load(FOLDER)
-
-
-@pytest.fixture(scope="module")
-def finder() -> EntityFinder:
-    return EntityFinder(load_entity_model())
+    return load_communes(FOLDER)
 
 
 def suite() -> list[tuple[str, set[str], list[str]]]:
@@ -46,7 +46,7 @@ def one(communes: Communes, text: str, *territory: str) -> Place:
 
 def test_the_homonym_suite_stays_above_its_floor(communes: Communes, finder: EntityFinder) -> None:
     rows = suite()
-    assert len(rows) == 100
+    assert len(rows) == 115
     found = [
         decided(communes.resolve(text, entities, territory=watch))
         for (text, _, watch), entities in zip(rows, finder.find([r[0] for r in rows]), strict=True)
@@ -120,7 +120,7 @@ def test_streets_and_ordinary_words_are_no_communes(communes: Communes, text: st
     assert decided(communes.resolve(text, (), territory=())) == set()
 
 
-LOADED = Communes.load(FOLDER)  # hypothesis takes no fixture of a wider scope
+LOADED = load_communes(FOLDER)  # hypothesis takes no fixture of a wider scope
 
 
 @given(st.text(max_size=200))
@@ -144,11 +144,65 @@ def test_clues_name_codes_that_exist(communes: Communes) -> None:
         assert clue.codes <= known | {"975", "977", "978", "984", "986", "987", "988", "989"}, words
 
 
-def test_a_missing_or_damaged_list_is_a_model_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="install it again"):
-        Communes.load(tmp_path)
-    for name in ("areas.tsv", "clues.tsv"):
-        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
-    (tmp_path / "communes.tsv.xz").write_bytes(b"not xz")
-    with pytest.raises(ModelError, match="install it again"):
-        Communes.load(tmp_path)
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FOLDER, tmp_path / "communes"))
+
+
+@pytest.mark.parametrize("name", ["communes.tsv.xz", "areas.tsv", "clues.tsv"])
+def test_a_damaged_list_is_refused_by_its_name(copied: Path, name: str) -> None:
+    data = bytearray((copied / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copied / name).write_bytes(data)
+    with pytest.raises(ModelError, match=rf"{name} has SHA-256 .* communes\.toml says"):
+        load_communes(copied)
+
+
+def test_a_missing_list_is_refused_by_its_name(copied: Path) -> None:
+    (copied / "areas.tsv").unlink()
+    with pytest.raises(ModelError, match=r"areas\.tsv is missing"):
+        load_communes(copied)
+    (copied / "communes.toml").unlink()
+    with pytest.raises(ModelError, match=r"no readable communes\.toml"):
+        load_communes(copied)
+
+
+def test_a_listing_must_name_every_file(copied: Path) -> None:
+    path = copied / "communes.toml"
+    kept = [line for line in path.read_text().splitlines() if "clues" not in line.split("=")[0]]
+    path.write_text("\n".join(kept))
+    with pytest.raises(ModelError, match=r"does not list clues\.tsv"):
+        load_communes(copied)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"communes": b"not xz"},
+        {"communes": lzma.compress(b"one column only")},
+        {"areas": b"\xff"},
+        {"clues": b"a line of one cell"},
+    ],
+)
+def test_a_malformed_list_is_a_model_error(files: dict[str, bytes]) -> None:
+    good = {"communes": lzma.compress(b""), "areas": b"", "clues": b""}
+    with pytest.raises(ModelError, match="list of communes"):
+        read_gazetteer(**good | files)
+
+
+def test_the_version_changes_with_any_file(copied: Path, communes: Communes) -> None:
+    assert load_communes(copied).version == communes.version
+    with (copied / "clues.tsv").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    path = copied / "communes.toml"
+    digest = hashlib.sha256((copied / "clues.tsv").read_bytes()).hexdigest()
+    path.write_text(re.sub(r'("clues\.tsv" = )"\w+"', rf'\1"{digest}"', path.read_text()))
+    assert load_communes(copied).version != communes.version
+
+
+def test_a_commune_named_again_and_again_is_listed_where_it_stands_first(
+    communes: Communes,
+) -> None:
+    text = "Panne à Dreux. " * 3_000 + "Et à Lyon."
+    places = communes.resolve(text, (), territory=())
+    assert [(place.name, place.start) for place in places] == [("Dreux", 8), ("Lyon", 45_005)]

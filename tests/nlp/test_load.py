@@ -46,6 +46,12 @@ def test_a_missing_folder_names_the_setting(tmp_path: Path) -> None:
         load_from(tmp_path)
 
 
+def test_a_profile_whose_model_is_not_there_names_the_folder(tmp_path: Path) -> None:
+    settings = ModelSettings(directory=str(tmp_path), profile="fast")
+    with pytest.raises(ModelError, match=r"veille-e5-fr-fast: no readable model\.toml"):
+        load_encoder(settings)
+
+
 @pytest.mark.parametrize("content", ["name = ", 'name = "x"\n', "\xff", 'unknown = 1\nname = "x"'])
 def test_a_malformed_manifest_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / NAME).mkdir()
@@ -74,3 +80,27 @@ def test_the_model_permits_redistribution() -> None:
 def test_a_wrong_setting_is_an_error(value: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(value, ModelSettings)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ('"target:group", ', "", r'labels of target .*"group";'),
+        ('"target:group"', '"target:groups"', r'labels of target .*"group", "groups"'),
+        ('"hostility:threat"', '"hostility:uncivil"', "two outputs named hostility:uncivil"),
+        ('"crisis"', '"crisis:high"', "labels of crisis"),
+        ("[calibration.intent]\ntemperature = ", "[calibration.intent]\ntemperature = 0", None),
+        ("[calibration.intent]\ntemperature = ", "[calibration.intent]\ntemperature = -", None),
+        ("[calibration.urgency]\nscale = ", "[calibration.urgency]\nscale = inf # ", None),
+    ],
+)
+def test_a_manifest_the_heads_cannot_be_read_by_is_refused_at_load(
+    tmp_path: Path, written: str, instead: str, said: str | None
+) -> None:
+    text = (model_folder(ModelSettings()) / "model.toml").read_text(encoding="utf-8")
+    assert written in text
+    if instead.endswith("= 0"):
+        instead += " # "
+    (tmp_path / "model.toml").write_text(text.replace(written, instead, 1), encoding="utf-8")
+    with pytest.raises(ModelError, match=said or r"calibration\.(intent|urgency)"):
+        _ = read_manifest(tmp_path).places

@@ -63,7 +63,8 @@ class Reading:
     """What one rule says of one group at one instant.
 
     `value` is what was counted, `threshold` the smallest count that fires; with a baseline of
-    previous windows it is the bound to exceed. `evidence` holds mention keys, oldest first.
+    previous windows it is the bound to exceed. `mention_count` is how many mentions that were: more
+    than `value` where some say the same. `evidence` holds mention keys, oldest first.
     `labels` are the rule's labels and the group's, `group` the group's alone. `group_wait` None: as
     its severity waits. `baseline` is None unless a spike rule's floors are reached.
     """
@@ -79,6 +80,7 @@ class Reading:
     author_count: int
     evidence: tuple[str, ...]
     window: timedelta | None
+    mention_count: int = 0
     hold: timedelta = timedelta(0)
     keep_firing: timedelta = timedelta(0)
     group_wait: timedelta | None = None
@@ -93,7 +95,8 @@ class Alert:
 
     `started_at` is when the condition began to hold, `fired_at` when it fired, `cleared_at` since
     when the condition no longer holds (None while it does). `threshold` and `baseline` stay as they
-    were at `started_at`: later ones hold the alert's own mentions.
+    were at `started_at`: later ones hold the alert's own mentions. `mention_count` is 0 in those
+    that were stored before it was known.
     """
 
     fingerprint: str
@@ -110,6 +113,7 @@ class Alert:
     value: int = 0
     threshold: int | float = 1
     author_count: int = 0
+    mention_count: int = 0
     evidence: tuple[str, ...] = ()
     window: timedelta | None = None
     hold: timedelta = timedelta(0)

@@ -14,3 +14,8 @@ def utc_now() -> datetime:
 def monotonic_s() -> float:
     """Return seconds of a clock that never goes back; only differences mean something."""
     return time.monotonic()
+
+
+def busy_s() -> float:
+    """Return seconds of processor time of all threads; only differences mean something."""
+    return time.process_time()

@@ -5,7 +5,8 @@ VeilleError
 │   ├── ConfigError       config.toml, a secret, a command-line value (exit 2)
 │   ├── RuleError         a rule or test file
 │   ├── QueryError        a watch's boolean query
-│   └── MentionError      one line of mention interchange
+│   ├── MentionError      one line of mention interchange
+│   └── TargetError       a target said of a text that is not hostile
 ├── ModelError            model files missing, altered or of another version
 ├── SourceError           a source could not be read; `retry_after_s`, `may_retry`
 ├── IntakeRefused         a pushed request is refused; `status`
@@ -39,6 +40,10 @@ class QueryError(InputError):
 
 class MentionError(InputError):
     """One line of mention interchange is wrong."""
+
+
+class TargetError(InputError):
+    """A target was said of a text that is not hostile."""
 
 
 class ModelError(VeilleError):
@@ -99,3 +104,7 @@ class StoreError(VeilleError):
 
 class ConflictError(VeilleError):
     """Somebody else changed the incident or queue item first; reload and decide again."""
+
+
+class RereadError(ConflictError):
+    """A text or its analysis is not what was judged any more; read it again, then judge."""

@@ -42,7 +42,9 @@ class Incident:
     `key` is the fingerprint of its group labels: at most one incident of a key is not resolved.
     `alerts` holds fingerprints. `notify_at` is when its next notification is due (None: nothing to
     say); `notified_at` and `notified_value` are of the last one planned; `has_news` says that
-    the next one tells more than a number that grew. `version` grows with every change, for
+    the next one tells more than a number that grew. `told` is the highest value told of each alert,
+    `told_matters` the dangers and topics of urgent mentions told so far. `version` grows with every
+    change, for
     compare-and-swap; `touched` only when a person changed it: that is what a page compares.
     """
 
@@ -64,6 +66,8 @@ class Incident:
     notified_at: datetime | None = None
     notified_value: int = 0
     has_news: bool = True
+    told: Mapping[str, int] = field(default_factory=dict)
+    told_matters: tuple[str, ...] = ()
     touched: int = 0
     version: int = 1
 
@@ -89,9 +93,9 @@ class Event:
 
     `kind` is one of: alert.pending alert.firing alert.resolved incident.opened incident.updated
     incident.acknowledged incident.assigned incident.resolved incident.withdrawn queue.flagged
-    queue.taken queue.assigned queue.changed queue.deleted queue.erased queue.expired note
-    notification.sent notification.failed. `actor` is a user's name, or `veille`. `data` holds
-    numbers and ids, never the text of a mention.
+    queue.taken queue.assigned queue.changed queue.corrected queue.uncorrected queue.deleted
+    queue.erased queue.expired note notification.sent notification.failed. `actor` is a user's
+    name, or `veille`. `data` holds numbers and ids, never the text of a mention.
     """
 
     target: str

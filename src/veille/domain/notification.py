@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from veille.domain.alert import Baseline, Severity
+from veille.domain.card import Card
 from veille.domain.incident import IncidentState
 
 
@@ -29,10 +30,10 @@ class NotificationKind(StrEnum):
 class Facts:
     """A snapshot of an incident when the notification was planned: numbers and keys, no text.
 
-    `value`, `threshold`, `author_count`, `window` and `rule` are of its strongest alert. `evidence`
-    holds mention keys, newest last: their texts are looked up when sending, so that a deleted
-    mention is never quoted. `usual` is the mean count per window before, None when unknown;
-    `baseline` is what a spike rule compared with.
+    `value`, `threshold`, `author_count`, `mention_count`, `window` and `rule` are of its strongest
+    alert. `evidence` holds mention keys, newest last: their texts are looked up when sending, so
+    that a deleted mention is never quoted. `usual` is the mean count per window before, None when
+    unknown; `baseline` is what a spike rule compared with.
     `certainty` in [0, 1] is the highest calibrated score among the evidence, None when no score
     took part. `actor` is who acknowledged, assigned or resolved.
     """
@@ -47,6 +48,7 @@ class Facts:
     value: int
     threshold: int | float
     author_count: int
+    mention_count: int = 0
     window: timedelta | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +72,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """Everything a notifier needs to say it. `key` is the idempotency key of this outbox row."""
+    """Everything a notifier needs to say it. `key` is the idempotency key of this outbox row.
+
+    `card` is of the most urgent mention that is quoted and has one.
+    """
 
     key: str
     kind: NotificationKind
@@ -79,6 +84,7 @@ class Notification:
     link: str
     quotes: tuple[Quote, ...] = ()
     places: tuple[str, ...] = ()
+    card: Card | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

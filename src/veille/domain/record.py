@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from veille.domain.analysis import Analysis
+from veille.domain.analysis import Analysis, UrgencyLabel
+from veille.domain.card import Card
+from veille.domain.correction import Correction
 from veille.domain.mention import Media, MentionKind, Metrics
 
 
@@ -97,10 +100,26 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterMember:
+    """Where a mention stands among those that say the same, as it was put when it came in.
+
+    `cluster` and `wording` (of which the others are copies) are named after the mention that came
+    first: its key, and `.2` and so on behind it when that was an edit. `at` is when it came.
+    """
+
+    key: str
+    author: str | None
+    at: datetime
+    cluster: str
+    wording: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMention:
     """A mention as it is read back: `text` is "" once deleted.
 
-    `has_original` holds while the sealed, unmasked text exists.
+    `has_original` holds while the sealed, unmasked text exists. `corrections` are what people say
+    against the analysis, or in confirmation of it, by head.
     """
 
     key: str
@@ -122,3 +141,12 @@ class StoredMention:
     has_original: bool = False
     url: str | None = None
     analysis: Analysis | None = None
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
+
+    @property
+    def card(self) -> Card | None:
+        """The emergency card, unless a person found the text not urgent."""
+        judged = self.corrections.get("urgency")
+        if self.analysis is None or (judged and judged.value != UrgencyLabel.URGENT):
+            return None
+        return self.analysis.card

@@ -8,16 +8,35 @@ import unicodedata
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ′`´＇", "'"))
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+# Controls that nobody sees and that part a word for the machine: soft hyphen, zero width, bidi.
+_HIDDEN = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_JOINING = "\u200c\u200d"  # write Persian words and emoji: hidden only beside a Latin letter
+_LATIN = "A-Za-z\u00c0-\u024f"
+_UNSEEN = re.compile(
+    f"(?<=[{_LATIN}])[{_HIDDEN}{_JOINING}]+"
+    f"|(?<![{_HIDDEN}{_JOINING}])[{_HIDDEN}{_JOINING}]++(?=[{_LATIN}])|[{_HIDDEN}]+"
+)
 _WORD = re.compile(r"[#@]?[^\W_]+", re.UNICODE)
 
 
 def fold(text: str) -> str:
-    """Return text without case, accents, ligatures and typographic apostrophes."""
-    plain = text.translate(_APOSTROPHES).translate(_LIGATURES)
+    """Return text without case, accents, ligatures, hidden controls, typographic apostrophes."""
+    plain = text if text.isascii() else seen(text)
+    plain = plain.translate(_APOSTROPHES).translate(_LIGATURES)
     if plain.isascii():
         return plain.lower()
     decomposed = unicodedata.normalize("NFKD", plain)
     return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+
+
+def seen(text: str) -> str:
+    """Return the text without controls that nobody sees: « se\u200bcours » is « secours »."""
+    return _UNSEEN.sub("", text)
+
+
+def unseen(text: str) -> list[tuple[int, int]]:
+    """Return the places of what `seen` leaves out, in order and apart."""
+    return [found.span() for found in _UNSEEN.finditer(text)]
 
 
 def words(folded: str) -> list[str]:

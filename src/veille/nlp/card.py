@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from veille.domain.card import Card, Count, Hazard, Need, Slot, Span, Vulnerable
 from veille.nlp.cues import (
     BRIDGES,
     DENIALS,
@@ -22,52 +23,10 @@ from veille.nlp.cues import (
     UNREAL,
     VULNERABLE,
 )
-from veille.nlp.people import Count, people
+from veille.nlp.people import people
 from veille.nlp.phrases import Hit, Phrases, Word, covered, words_of
 from veille.nlp.prepare import TEXT_LIMIT
 from veille.nlp.said import Said, said_time, years_past
-
-
-class Hazard(StrEnum):
-    """What endangers, in the order in which one is chosen when a text names several."""
-
-    SELF_HARM = "self_harm"
-    GAS = "gas"
-    MISSING_PERSON = "missing_person"
-    COLLAPSE = "collapse"
-    FIRE = "fire"
-    FLOOD = "flood"
-    VIOLENCE = "violence"
-    ACCIDENT = "accident"
-    HEALTH = "health"
-    WATER_POWER = "water_power"
-    OTHER = "other"
-
-
-class Need(StrEnum):
-    """What is asked for or plainly missing, in the order of choice."""
-
-    RESCUE = "rescue"
-    MEDICAL = "medical"
-    POLICE = "police"
-    EVACUATION = "evacuation"
-    SUPPLIES = "supplies"
-    INFORMATION = "information"
-
-
-class Vulnerable(StrEnum):
-    """Who needs more help than others."""
-
-    CHILDREN = "children"
-    ELDERLY = "elderly"
-    DISABLED = "disabled"
-    PREGNANT = "pregnant"
-
-
-class Verification(StrEnum):
-    """The machine never says more: people verify."""
-
-    UNVERIFIED = "unverified"
 
 
 class Spanned(Protocol):
@@ -80,40 +39,6 @@ class Spanned(Protocol):
     @property
     def end(self) -> int:
         """The code point after the last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Words of the text, verbatim; code points, `end` excluded."""
-
-    text: str
-    start: int
-    end: int
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot(Generic[T]):
-    """What the text says, and the words that say it."""
-
-    value: T
-    spans: tuple[Span, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """`people`: those concerned. `time`: when, None where the words give no moment."""
-
-    hazard: Slot[Hazard] | None
-    places: tuple[Span, ...]
-    people: Slot[Count] | None
-    vulnerable: tuple[Slot[Vulnerable], ...]
-    need: Slot[Need] | None
-    time: Slot[datetime | None] | None
-    has_media: bool
-    verification: Verification = Verification.UNVERIFIED
 
 
 _HAZARDS = Phrases(HAZARDS)
@@ -131,12 +56,13 @@ def card(
     addresses: Sequence[Spanned],
     places: Sequence[Spanned],
     media: bool,
-    at: datetime,
+    at: datetime | None,
 ) -> Card:
     """Return the card of the text's first 2,000 characters.
 
     `addresses` come before `places` where both claim the same words. `at` is when it was written,
-    aware, in the zone in which its clock times are meant. Raises InputError on a naive `at`.
+    aware, in the zone in which its clock times are meant; where it is None no time said is given
+    as a moment. Raises InputError on a naive `at`.
     """
     read = text[:TEXT_LIMIT]
     words = words_of(read)
@@ -191,7 +117,7 @@ def _is_somebody(words: Sequence[Word], at: int) -> bool:
 _ARTICLES = frozenset("une la cette chaque autre 1 quelque seule".split())
 
 
-def _hushed(words: Sequence[Word], *, at: datetime) -> frozenset[int]:
+def _hushed(words: Sequence[Word], *, at: datetime | None) -> frozenset[int]:
     """Return the words of figures, of what is unreal, and of sentences about the past."""
     if _UNREAL.find(words):
         return frozenset(range(len(words)))

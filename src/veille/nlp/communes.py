@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
-from veille.domain.analysis import Entity
+from veille.domain.analysis import Entity, Place
 from veille.domain.text import fold
 from veille.nlp.gazetteer import (
     INSEE_LENGTH,
@@ -18,7 +17,6 @@ from veille.nlp.gazetteer import (
     Token,
     department,
     key,
-    load_gazetteer,
     tokens,
 )
 
@@ -83,21 +81,6 @@ _POSTCODE_BEFORE = re.compile(rf"\b{_POSTCODE}\s+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A commune named in a text; code points, `end` excluded.
-
-    `insee` is None when the text leaves several possible; `score` in [0, 1] is the share of the
-    likeliest one in all weights, no calibrated probability.
-    """
-
-    name: str
-    insee: str | None
-    score: float
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Name:
     """A name found in the text at word `at`, `length` words long; the communes that bear it."""
 
@@ -122,18 +105,14 @@ class _Evidence:
 class Communes:
     """Resolve names of communes; holds no state between texts, safe for threads."""
 
-    def __init__(self, gazetteer: Gazetteer) -> None:
+    def __init__(self, gazetteer: Gazetteer, *, version: str) -> None:
         self._gazetteer = gazetteer
-
-    @classmethod
-    def load(cls, folder: Path) -> Communes:
-        """Return a resolver on the folder's list. Raises ModelError."""
-        return cls(load_gazetteer(folder))
+        self.version = version
 
     def resolve(
-        self, text: str, entities: Sequence[Entity], *, territory: Sequence[str]
+        self, text: str, entities: Sequence[Entity], *, territory: Iterable[str]
     ) -> tuple[Place, ...]:
-        """Return the communes that a text names, in order of place.
+        """Return the communes that a text names, each once, in order of its first place.
 
         `territory` holds INSEE codes or département numbers: what the watch is about.
         """
@@ -147,16 +126,24 @@ class Communes:
             if not any(start <= name.start and name.end <= end for start, end in taken)
         ]
         near = list({name.key: name for name in names}.values())[:NEIGHBOURS]
-        return tuple(self._place(text, name, near, clues, watched) for name in names)
+        places = [self._place(text, name, near, clues, watched) for name in names]
+        # one that is named 3,000 times is listed once, where it stands first
+        return tuple({p.insee or f"?{key(p.name)}": p for p in reversed(places)}.values())[::-1]
 
     def _names(
         self, text: str, found: list[Token], entities: Sequence[Entity], territory: frozenset[str]
     ) -> Iterator[_Name]:
         at = 0
+        before: _Name | None = None
+        place: _Name | None = None
         while at < len(found):
             name = self._longest(text, found, at)
-            if name and _is_place(text, found, name, entities, territory):
-                yield name
+            if name and not _is_tail(found, name, before):
+                is_place = _is_place(text, found, name, entities, territory)
+                if is_place or _is_joined(found, name, place):
+                    yield name
+                    place = name
+            before = name or before
             at += name.length if name else 1
 
     def _longest(self, text: str, found: list[Token], at: int) -> _Name | None:
@@ -213,7 +200,10 @@ class Communes:
         share = weights[best] / (sum(weights.values()) + self._elsewhere(name, territory))
         is_lone = len(name.candidates) == 1 and (best.population >= CITY or not _is_common(name))
         # between villages that nothing but their size tells apart, size says nothing
-        is_told = is_lone or best.population >= CITY or weights[best] > max(best.population, FEWEST)
+        least = max(CITY, self._gazetteer.longer.get(name.key, 0))
+        is_told = (
+            is_lone or best.population >= least or weights[best] > max(best.population, FEWEST)
+        )
         is_decided = share >= DECIDED and is_told and not _contradicted(best, name, told)
         district = self._district(text, name) if is_decided else None
         chosen = district or best
@@ -337,12 +327,30 @@ def _is_place(
         is_long = name.length > 1 and found[name.at].word in {"saint", "sainte"}
         return is_long or (is_at and biggest >= CITY and not _is_common(name))
     if _is_common(name):
+        if last and "LOC" in labels and name.length == 1 and len(name.key) > SHORT:
+            return True  # a capital inside a sentence that the recogniser calls a place: Tulle
         return is_at or (is_of and (is_watched or biggest < CITY))
     if name.length > 1 or is_at or is_of:
         return True
     if "PER" in labels:
         return biggest >= KNOWN and "LOC" in labels
     return "LOC" in labels or biggest >= CITY or is_watched
+
+
+def _is_tail(found: Sequence[Token], name: _Name, before: _Name | None) -> bool:
+    """Tell whether a name ends a longer one: « Valence d'Agen » is not Agen."""
+    if before is None or _is_common(before) or not found[before.at].is_capital:
+        return False
+    of = name.at - 1
+    return before.at + before.length == of and found[of].word in _OF
+
+
+def _is_joined(found: Sequence[Token], name: _Name, place: _Name | None) -> bool:
+    """Tell whether « et » joins a name to a place: « à ales et uzes », « Brive et Tulle »."""
+    et = name.at - 1
+    if place is None or place.at + place.length != et or found[et].word != "et":
+        return False
+    return not _is_common(name)
 
 
 def _is_common(name: _Name) -> bool:

@@ -12,7 +12,8 @@ HAZARDS = {
         adieu a tous""",
     "gas": """odeur de gaz | fuite de gaz | fuite gaz | sent le gaz | sens le gaz | sentir le gaz |
         sa sent le gaz | monoxyde | intoxi* au co | odeur gaz | conduite de gaz | sentons le gaz |
-        bonbonne de gaz | bouteille de gaz | gaz ~ fuit""",
+        bonbonne de gaz | bouteille de gaz | gaz ~ fuit |
+        sent ~ gaz | sentons ~ gaz | pue ~ gaz""",
     "missing_person": """disparu* depuis | a disparu | ont disparu | porte* disparu* |
         introuvable* |
         ne retrouve* plus ~ fil* | ne retrouve* pas ~ fil* | retrouve* plus ~ enfant* |
@@ -28,7 +29,8 @@ HAZARDS = {
         eau arrive | submerg* | noie | noye* | noyer | noyade | deborde* | sort de son lit |
         sortie de son lit | sorti de son lit | sous l eau |
         sous les eaux | emport* par l eau | emport* par le courant | montee des eaux |
-        rupture du barrage | digue ~ cede* | sur le toit ~ eau | torrent""",
+        rupture du barrage | barrage ~ cede* | barrage ~ lache* | barrage ~ romp* |
+        digue ~ cede* | sur le toit ~ eau | torrent""",
     "violence": """agress* | frapp* | coup de feu | coups de feu | coup de couteau |
         coups de couteau | poignard* | couteau | arme* | fusil | fusillade | tire* dessus |
         ca tire | tirs | bagarre* | se battent | se bat avec | tabass* | viol | violee* |
@@ -41,6 +43,9 @@ HAZARDS = {
         camion renverse* | camion couche* | s est renverse* |
         fauch* | explos* | deraill* | electrocut* | crash* | tombe* du balcon |
         tombe* de l echelle |
+        arbre* ~ tombe* sur ~ voiture* | coince* ~ ascenseur* | coince* ~ lascenseur* |
+        coince* ~ ascenceur* | coince* ~ lascenceur* | bloque* ~ ascenseur* |
+        bloque* ~ lascenseur* | bloque* ~ ascenceur* | bloque* ~ lascenceur* |
         tombe* dans | chute* de | dans le fosse | sortie de route | voiture ~ retourne*""",
     "health": """malaise* | inconscient* | ne respire plus | respire plus | respire pas |
         respire mal | crise cardiaque | infarctus | avc | arret cardiaque | saign* | intoxi* |
@@ -48,7 +53,12 @@ HAZARDS = {
         fait un arret | perdu connaissance | mal au coeur | douleur* a la poitrine | accouche* |
         perd les eaux | perdu les eaux | malades apres | hypothermie | etouff* |
         plus d insuline | avale ~ medicament* | avale ~ javel | avale ~ produit |
-        ne reagit plus | reagit plus""",
+        ne reagit plus | reagit plus | mere ~ repond plus | pere ~ repond plus |
+        mamie ~ repond plus | papi ~ repond plus | papy ~ repond plus | maman ~ repond plus |
+        papa ~ repond plus | mari ~ repond plus | femme ~ repond plus | fils ~ repond plus |
+        fille ~ repond plus | frere ~ repond plus | soeur ~ repond plus | enfant ~ repond plus |
+        bebe ~ repond plus | voisin* ~ repond plus | dame ~ repond plus | homme ~ repond plus |
+        elle ne repond plus | elle repond plus | il ne repond plus""",
     "water_power": """coupure d eau | coupure d electricite | coupure de courant |
         coupure electri* |
         plus d eau | plus de courant | plus d electricite | plus d elec | plus de jus |
@@ -152,7 +162,8 @@ OVER = """feu ~ eteint* | incendie ~ eteint* | flammes ~ eteint* | c est eteint 
     feu ~ maitrise* | incendie ~ maitrise* | est maitrise* | sous controle | circonscrit* |
     incendie est termine | alerte est levee | plus de danger | fausse alerte | tout va bien |
     plus de peur que de mal | retabli* | decrue | est retrouve* | a ete retrouve* |
-    courant est revenu | electricite est revenue | sain* et sauf* | retrouve* vivant*"""
+    deja enleve* | deja degage* | deja deblaye* | courant est revenu |
+    electricite est revenue | sain* et sauf* | retrouve* vivant*"""
 DENIALS = frozenset("aucun aucune sans ni jamais pas personne rien plus non zero nul".split())
 BRIDGES = frozenset(  # between a denial and what it denies
     """de d un une le la l les des du en encore vraiment ete etre est a n ne y soit sont faire fait

@@ -7,7 +7,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from veille.domain.errors import ModelError
 from veille.domain.text import fold
@@ -63,6 +62,8 @@ class Gazetteer:
     others: frozenset[str]
     regions: Mapping[str, frozenset[str]]
     codes: Mapping[str, Commune]
+    longer: Mapping[str, int]
+    """Inhabitants of all communes « Saint-Martin-… », which people call « Saint-Martin » too."""
 
 
 def department(code: str) -> str:
@@ -88,20 +89,18 @@ def key(name: str) -> str:
     return " ".join(token.word for token in tokens(name))
 
 
-def load_gazetteer(folder: Path) -> Gazetteer:
-    """Return the gazetteer of a folder. Raises ModelError when missing or malformed."""
+def read_gazetteer(*, communes: bytes, areas: bytes, clues: bytes) -> Gazetteer:
+    """Return the gazetteer of the three files' bytes. Raises ModelError when malformed."""
     try:
-        packed = (folder / "communes.tsv.xz").read_bytes()
-        areas = (folder / "areas.tsv").read_text(encoding="utf-8")
-        clues = (folder / "clues.tsv").read_text(encoding="utf-8")
-        raw = lzma.LZMADecompressor().decompress(packed, max_length=UNPACKED_LIMIT)
+        raw = lzma.LZMADecompressor().decompress(communes, max_length=UNPACKED_LIMIT)
         return _gazetteer(raw.decode("utf-8"), _rows(areas), _rows(clues))
-    except (OSError, lzma.LZMAError, UnicodeDecodeError, ValueError) as error:
-        raise ModelError(f"{folder}: no readable list of communes; install it again") from error
+    except (lzma.LZMAError, UnicodeDecodeError, ValueError, LookupError) as error:
+        raise ModelError(f"list of communes: {error}; install veille again") from error
 
 
-def _rows(text: str) -> list[list[str]]:
-    return [line.split("\t") for line in text.splitlines() if line and not line.startswith("# ")]
+def _rows(raw: bytes) -> list[list[str]]:
+    lines = raw.decode("utf-8").splitlines()
+    return [line.split("\t") for line in lines if line and not line.startswith("# ")]
 
 
 def _gazetteer(raw: str, areas: list[list[str]], clues: list[list[str]]) -> Gazetteer:
@@ -115,6 +114,9 @@ def _gazetteer(raw: str, areas: list[list[str]], clues: list[list[str]]) -> Gaze
             districts[fold(match[1]), int(match[2])] = commune
         else:
             by_name[key(name)].append(commune)
+    for name, kind, code, *_ in clues:
+        if kind == "short" and not by_name.get(key(name)):
+            by_name[key(name)].append(codes[code])
     communes = {name: tuple(rows) for name, rows in by_name.items()}
     return Gazetteer(
         communes=communes,
@@ -130,7 +132,17 @@ def _gazetteer(raw: str, areas: list[list[str]], clues: list[list[str]]) -> Gaze
             for code in row[2].split(",")
         },
         codes=codes,
+        longer=_longer(communes),
     )
+
+
+def _longer(communes: Mapping[str, tuple[Commune, ...]]) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for name, rows in communes.items():
+        parts = name.split()
+        if parts[0] in {"saint", "sainte"} and len(parts) > len(("saint", "martin")):
+            found[" ".join(parts[:2])] += sum(commune.population for commune in rows)
+    return dict(found)
 
 
 def _clues(

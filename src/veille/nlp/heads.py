@@ -5,18 +5,87 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from veille.domain.analysis import Sentiment, SentimentLabel, Urgency, UrgencyLabel
-from veille.nlp.manifest import Calibration
+from veille.domain.analysis import (
+    FEELINGS,
+    Hostility,
+    HostilityLabel,
+    Intent,
+    IntentLabel,
+    Sentiment,
+    SentimentLabel,
+    Target,
+    Urgency,
+    UrgencyLabel,
+)
+from veille.nlp.manifest import Calibration, Choice, Manifest, Score
 
-LABELS = (SentimentLabel.NEGATIVE, SentimentLabel.NEUTRAL, SentimentLabel.POSITIVE)
-CRISIS, URGENT = 3, 4  # places in the logits, after the three of sentiment
+UNDECIDED = "undecided"
 # What a text without letter or emoji says.
 NO_SENTIMENT = Sentiment(
     label=SentimentLabel.NEUTRAL,
     score=0.0,
-    probabilities={label.value: float(label is SentimentLabel.NEUTRAL) for label in LABELS},
+    probabilities={label.value: float(label is SentimentLabel.NEUTRAL) for label in FEELINGS},
 )
 NO_URGENCY = Urgency(label=UrgencyLabel.NORMAL, score=0.0)
+NO_HOSTILITY = Hostility(label=HostilityLabel.NONE)
+NO_INTENT = Intent()
+
+
+class Heads:
+    """Read one text's logits, each head at its place and by its calibration."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._places = manifest.places
+        self._calibration: Calibration = manifest.calibration
+
+    def sentiment(self, logits: Sequence[float]) -> Sentiment:
+        """Return the sentiment; `score` is p(positive) - p(negative)."""
+        shares = self.shares("sentiment", logits)
+        return Sentiment(
+            label=SentimentLabel(said(shares, self._calibration.sentiment)),
+            score=shares["positive"] - shares["negative"],
+            probabilities=shares,
+        )
+
+    def hostility(self, logits: Sequence[float]) -> Hostility:
+        """Return the hostility and, where there is some, its likeliest target."""
+        shares = self.shares("hostility", logits)
+        label = HostilityLabel(said(shares, self._calibration.hostility))
+        target = None
+        if label in {HostilityLabel.UNCIVIL, HostilityLabel.THREAT}:
+            targets = self.shares("target", logits)
+            target = Target(max(Target, key=lambda name: targets[name]))
+        return Hostility(label=label, score=1 - shares["none"], target=target)
+
+    def intent(self, logits: Sequence[float]) -> Intent:
+        """Return the main intent."""
+        shares = self.shares("intent", logits)
+        label = IntentLabel(said(shares, self._calibration.intent))
+        return Intent(label=label, score=max(shares.values()))
+
+    def urgency(self, logits: Sequence[float]) -> Urgency:
+        """Return the urgency; the label's threshold favours recall and is the model's own."""
+        score = self.score("urgency", logits)
+        is_urgent = score >= (self._calibration.urgency.threshold or 0.5)
+        return Urgency(label=UrgencyLabel.URGENT if is_urgent else UrgencyLabel.NORMAL, score=score)
+
+    def score(self, head: str, logits: Sequence[float]) -> float:
+        """Return the probability of a head that has one: crisis, urgency, toxicity."""
+        numbers: Score = getattr(self._calibration, head)
+        return logistic(numbers.scale * logits[self._places[head][""]] + numbers.shift)
+
+    def shares(self, head: str, logits: Sequence[float]) -> dict[str, float]:
+        """Return the probability of each label of a head, summing to 1."""
+        numbers: Choice = getattr(self._calibration, head)
+        places = self._places[head]
+        found = softmax([logits[at] / numbers.temperature for at in places.values()])
+        return dict(zip(places, found, strict=True))
+
+
+def said(shares: dict[str, float], choice: Choice) -> str:
+    """Return the likeliest label, or `undecided` when it is not likely enough."""
+    best = max(shares, key=shares.__getitem__)
+    return best if shares[best] >= choice.least.get(best, 0.0) else UNDECIDED
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
@@ -33,27 +102,3 @@ def logistic(x: float) -> float:
         return 1 / (1 + math.exp(-x))
     power = math.exp(x)
     return power / (1 + power)
-
-
-def sentiment_of(logits: Sequence[float], calibration: Calibration) -> Sentiment:
-    """Return the sentiment; `score` is p(positive) - p(negative)."""
-    cooled = [x / calibration.sentiment_temperature for x in logits[: len(LABELS)]]
-    shares = softmax(cooled)
-    best = max(range(len(LABELS)), key=shares.__getitem__)
-    return Sentiment(
-        label=LABELS[best],
-        score=shares[2] - shares[0],
-        probabilities={label.value: p for label, p in zip(LABELS, shares, strict=True)},
-    )
-
-
-def crisis_of(logits: Sequence[float], calibration: Calibration) -> float:
-    """Return the probability that the text informs about an emergency or disaster."""
-    return logistic(calibration.crisis_scale * logits[CRISIS] + calibration.crisis_shift)
-
-
-def urgency_of(logits: Sequence[float], calibration: Calibration) -> Urgency:
-    """Return the urgency; the label's threshold favours recall and is the model's own."""
-    score = logistic(calibration.urgency_scale * logits[URGENT] + calibration.urgency_shift)
-    urgent = score >= calibration.urgency_threshold
-    return Urgency(label=UrgencyLabel.URGENT if urgent else UrgencyLabel.NORMAL, score=score)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from veille.domain.card import Count
 from veille.nlp.cues import (
     ABOUT,
     COUNTED,
@@ -22,14 +22,6 @@ _OWN = frozenset("mon ma notre son sa leur ton ta votre un une".split())
 _PLURAL = frozenset("mes nos ses leurs tes vos des".split())
 _COMPOUND = frozenset("grand belle beau petit petite".split())
 _ALONE = frozenset("coince coincee piege piegee bloque bloquee blesse blessee seul seule".split())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """A number of people; approximate when the text says so or names more without a number."""
-
-    number: int
-    is_approximate: bool
 
 
 Range = tuple[int, int]

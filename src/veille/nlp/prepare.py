@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from veille.domain.text import printable
+from veille.domain.text import printable, seen
 
 # 256 tokens are about 1,100 characters of French: what lies beyond is never read by the encoder.
 TEXT_LIMIT = 2_000
@@ -30,7 +30,7 @@ _UNFIT = re.compile("[\ud800-\udfff\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\uf
 
 def for_encoder(text: str) -> str:
     """Return the text as the training sets write it: `http` for links, `@user` for names."""
-    plain = printable(text[:TEXT_LIMIT])
+    plain = printable(seen(text)[:TEXT_LIMIT])
     masked = _HANDLE.sub("@user", _LINK.sub("http", plain))
     return _SPACE.sub(" ", masked).strip()
 

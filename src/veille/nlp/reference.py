@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from veille.domain.analysis import Analysis, SentimentLabel, UrgencyLabel
+from veille.domain.analysis import Analysis, Passage, SentimentLabel, UrgencyLabel
 from veille.nlp.analyst import Analyst
+from veille.nlp.heads import Heads
+from veille.nlp.parity import Gap, Reference, gaps
+from veille.nlp.prepare import for_encoder
 
 URGENT = (
     "Au secours, l'eau entre par la porte et ma mère ne peut plus descendre, venez vite",
@@ -33,7 +36,23 @@ def differences(analyst: Analyst) -> list[str]:
     calm one, every glad one above every cross one.
     """
     texts = (*URGENT, *CALM, *GLAD, *CROSS, PLACE)
-    return list(_differences(dict(zip(texts, analyst.analyze(texts), strict=True))))
+    return list(
+        _differences(
+            dict(zip(texts, analyst.analyze([Passage(text=text) for text in texts]), strict=True))
+        )
+    )
+
+
+def distances(analyst: Analyst, references: Sequence[Reference]) -> dict[str, Gap]:
+    """Return for each head how far its scores are from the stored fp32 ones; {} without any."""
+    if not references:
+        return {}
+    found = analyst.encoder.encode([for_encoder(each.text) for each in references])
+    return gaps(
+        Heads(analyst.manifest),
+        [each.logits for each in found],
+        [each.logits for each in references],
+    )
 
 
 def _differences(found: dict[str, Analysis]) -> Iterator[str]:

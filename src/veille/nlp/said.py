@@ -44,17 +44,17 @@ class Said:
     moment: datetime | None
 
 
-def said_time(text: str, *, at: datetime) -> Said | None:
+def said_time(text: str, *, at: datetime | None) -> Said | None:
     """Return the first time said, the exact ones before « maintenant » and « ce matin ».
 
-    `moment` is in the zone of `at`. Raises InputError when `at` has no zone.
+    `moment` is in the zone of `at`, None where that is. Raises InputError when `at` has no zone.
     """
-    if at.tzinfo is None:
+    if at is not None and at.tzinfo is None:
         raise InputError(f"card: {at.isoformat()} has no zone; give an aware time")
     if ago := _AGO.search(text):
-        return Said(start=ago.start(), end=ago.end(), moment=_ago(ago, at))
+        return Said(start=ago.start(), end=ago.end(), moment=at and _ago(ago, at))
     if clock := _CLOCK.search(text):
-        return Said(start=clock.start(), end=clock.end(), moment=_clock(clock, at))
+        return Said(start=clock.start(), end=clock.end(), moment=at and _clock(clock, at))
     if now := _NOW.search(text):
         return Said(start=now.start(), end=now.end(), moment=at)
     if vague := _VAGUE.search(text):
@@ -62,15 +62,15 @@ def said_time(text: str, *, at: datetime) -> Said | None:
     return None
 
 
-def years_past(words: Sequence[Word], *, at: datetime) -> set[int]:
-    """Return the sentences that speak of « il y a 3 ans », « en 1999 »."""
-    gone = set()
+def years_past(words: Sequence[Word], *, at: datetime | None) -> set[int]:
+    """Return the sentences that speak of « il y a 3 ans », « en 1999 » if `at` tells."""
+    gone, this_year = set(), _FIRST_YEAR if at is None else at.year
     for first, second, third, fourth in zip(words, words[1:], words[2:], words[3:], strict=False):
         if (first.word, second.word) == ("y", "a") and fourth.word in _YEARS_AGO:
             gone.add(third.sentence)
     for before, year in pairwise(words):
         is_year = len(year.word) == len(str(_FIRST_YEAR)) and year.word.isdecimal()
-        if is_year and before.word in {"en", "de"} and _FIRST_YEAR <= int(year.word) < at.year:
+        if is_year and before.word in {"en", "de"} and _FIRST_YEAR <= int(year.word) < this_year:
             gone.add(year.sentence)
     return gone
 

@@ -45,7 +45,9 @@ async def test_a_newcomer_is_listening_in_four_commands(tmp_path: Path) -> None:
         )
         assert (code, error) == (0, "")
         assert "veille check" in out
-        assert (await _veille(tmp_path, "check"))[0] == 0
+        code, out, error = await _veille(tmp_path, "check")
+        assert (code, error) == (0, "")
+        assert "1 watch, 1 source, " in out
         before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
         code, out, error = await _veille(tmp_path, "try", feed.url)
         assert (code, error) == (0, "")

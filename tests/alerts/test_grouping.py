@@ -39,6 +39,7 @@ class Town:
         self.said: list[tuple[str, int, int]] = []
         self.rows = []
         self.start: datetime | None = None
+        self.matters: dict[str, str] = {}
 
     def step(self, now: datetime, *readings: Reading) -> Plan:
         self.start = self.start or now
@@ -53,6 +54,7 @@ class Town:
             "transitions": found.transitions, "alerts": mentioned | self.alerts,
             "incidents": [i for i in self.incidents.values() if i.state != "resolved"],
             "next_id": len(self.incidents) + 1, "route": self.route, "group_wait": WAIT, "now": now,
+            "matters": self.matters,
         }  # fmt: skip
         planned = plan(**arguments)
         assert plan(**arguments) == planned
@@ -79,7 +81,8 @@ def critical(reading, **fields):
 
 def test_a_critical_alert_is_said_at_once_to_every_receiver(reading, at):
     town = Town()
-    planned = town.step(at(0), critical(reading, annotations={"summary": "3 appels"}))
+    said = {"summary": "3 appels"}
+    planned = town.step(at(0), critical(reading, annotations=said, mention_count=7))
     assert town.events == ["alert.firing I1", "incident.opened I1"]
     assert [row.receiver for row in planned.rows] == ["slack", "mail"]
     row = planned.rows[0]
@@ -87,6 +90,7 @@ def test_a_critical_alert_is_said_at_once_to_every_receiver(reading, at):
     facts = row.facts
     assert (facts.title, facts.rule, facts.value, facts.threshold) == ("3 appels", "r", 3, 3)
     assert (facts.author_count, facts.severity) == (2, Severity.CRITICAL)
+    assert facts.mention_count == 7
     assert facts.evidence == ("a", "b", "c")
     assert facts.certainty is None
     assert town.evidence == {1: {"a", "b", "c"}}
@@ -165,7 +169,7 @@ def test_topics_and_watches_are_incidents_of_their_own(reading, at):
 
 def test_growth_is_said_once_per_interval_and_a_return_to_less_is_not(reading, at):
     town = Town()
-    values = {0: 3, 10: 4, 200: 6, 300: 6, 310: 6, 620: 5, 640: 6, 900: 6, 1000: 7}
+    values = {0: 5, 10: 6, 200: 8, 300: 8, 310: 8, 620: 7, 640: 8, 900: 8, 1000: 9}
     for second, value in values.items():
         town.step(at(second), critical(reading, value=value))
     assert town.said == [("opened", 1, 0), ("refreshed", 1, 300), ("refreshed", 1, 1000)]
@@ -190,10 +194,72 @@ def test_an_acknowledged_incident_still_says_when_it_grows(reading, at):
     town.step(at(0), critical(reading))
     taken = handling.acknowledge(town.incidents[1], actor="camille", now=at(5))
     town.incidents[1] = taken.subject
-    town.step(at(10), critical(reading, value=9))
-    town.step(at(310), critical(reading, value=9))
-    town.step(at(90_000), critical(reading, value=9))
+    town.step(at(10), critical(reading, value=5))
+    town.step(at(310), critical(reading, value=5))
+    town.step(at(90_000), critical(reading, value=5))
     assert town.said == [("opened", 1, 0), ("refreshed", 1, 310)]
+
+
+def test_a_burst_is_told_when_it_doubled_since_it_was_told_and_not_at_each_message(reading, at):
+    town = Town()
+    for second in range(0, 3600, 10):
+        town.step(at(second), critical(reading, value=3 + second // 60))
+    told = [second for kind, _, second in town.said if kind == "updated"]
+    assert town.said[0] == ("opened", 1, 0)
+    assert told == [300, 900, 2100]  # told of 8, 18 and 38 calls
+    assert {kind for kind, *_ in town.said[1:]} == {"updated", "refreshed"}
+
+
+def test_any_alert_that_doubled_is_told_with_its_own_numbers(reading, at):
+    town, labels = Town(), {"watch": "m", "topic": "danger"}
+    flood = critical(reading, labels=labels | {"hazard": "flood"})
+    town.step(at(0), flood, critical(reading, rule="s", labels=labels))
+    burst = critical(reading, rule="s", labels=labels, value=6, evidence=("a", "b", "c", "d"))
+    for second in range(10, 1000, 10):
+        town.step(at(second), flood, burst)
+    assert town.said == [("opened", 1, 0), ("updated", 1, 300)]
+    facts = town.rows[-1].facts
+    assert (facts.rule, facts.value, facts.evidence[-1]) == ("s", 6, "d")
+
+
+def test_another_danger_is_told_and_quoted_and_the_same_one_is_not(reading, at):
+    town, labels = Town(), {"watch": "m", "topic": "danger"}
+    town.matters = {"a": "flood", "x": "flood", "fire": "fire", "y": "flood"}
+    flood = critical(
+        reading, labels=labels | {"hazard": "flood"}, annotations={"summary": "Crue"}, value=5
+    )
+    calls = {"labels": labels, "rule": "s", "annotations": {"summary": "Appels"}, "value": 5}
+    told = {0: ("a",), 10: ("a", "x"), 700: ("a", "x", "fire", "y", "z", "zz")}
+    for second, keys in told.items():
+        town.step(at(second), flood, critical(reading, evidence=keys, **calls))
+    assert town.said == [("opened", 1, 0), ("updated", 1, 700)]
+    facts = town.rows[-1].facts
+    assert (facts.title, facts.rule, facts.evidence[-1]) == ("Appels", "s", "fire")
+    assert [row.receiver for row in town.rows[-2:]] == ["slack", "mail"]
+
+
+def test_who_is_told_does_not_depend_on_which_alert_speaks(reading, at):
+    only = RouteSettings(match={"rule": "r"}, receivers=("night",))
+    town, labels = Town(RouteSettings(receivers=("mail",), routes=(only,))), {"topic": "danger"}
+    town.matters = {"fire": "fire"}
+    flood = critical(reading, labels=labels | {"hazard": "flood"})
+    town.step(at(0), flood)
+    town.step(at(10), flood, reading(rule="s", labels=labels, evidence=("fire",)))
+    town.step(at(310), flood, reading(rule="s", labels=labels, evidence=("fire",)))
+    assert [(row.kind, row.receiver) for row in town.rows] == [
+        ("opened", "night"), ("updated", "night"),
+    ]  # fmt: skip
+
+
+def test_an_incident_told_before_values_were_kept_by_alert_is_not_told_again(reading, at):
+    town = Town()
+    town.matters = {"a": "flood"}
+    town.step(at(0), critical(reading))
+    town.incidents[1] = replace(town.incidents[1], told={}, told_matters=())
+    town.step(at(400), critical(reading, value=5))
+    assert town.said == [("opened", 1, 0), ("refreshed", 1, 400)]
+    town.step(at(800), critical(reading, value=10))
+    assert town.said[-1] == ("updated", 1, 800)
 
 
 def test_the_end_is_said_when_the_last_alert_ends(reading, at):

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from veille.alerts.settings import RouteSettings
-from veille.domain.analysis import Analysis, Sentiment, SentimentLabel, Urgency, UrgencyLabel
+from veille.domain.analysis import (
+    Analysis,
+    Passage,
+    Sentiment,
+    SentimentLabel,
+    Urgency,
+    UrgencyLabel,
+)
 from veille.domain.mention import Author, Batch, Mention
 from veille.domain.query import Matcher
 from veille.domain.watch import Watch
@@ -49,8 +56,8 @@ rules:
 class WordAnalyst:
     """Urgent when the text says "secours", negative when it says "nul"; fails on "panne"."""
 
-    def analyze(self, texts: Sequence[str]) -> list[Analysis]:
-        return [self._one(text) for text in texts]
+    def analyze(self, passages: Sequence[Passage]) -> list[Analysis]:
+        return [self._one(passage.text) for passage in passages]
 
     def _one(self, text: str) -> Analysis:
         if "panne" in text:

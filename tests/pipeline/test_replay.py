@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -35,11 +36,21 @@ rules:
     where: {sentiment.label: negative}
     window: 30s
     min_count: 2
+    count_by: mentions
     for: 10s
     keep_firing_for: 20s
     severity: warning
     annotations: {summary: "{count} plaintes"}
+  - {id: claim, kind: mention, where: {cluster.is_claim: true}, window: 30s, severity: info}
+  - {id: said, kind: count, where: {text: {words: [tornade, nul]}}, window: 1m, min_count: 3,
+     min_authors: 4, severity: info}
 """
+TORNADO = (
+    "Une tornade arrive sur Alès et Uzès, restez chez vous",
+    "Mon cousin de Nîmes dit qu'une tornade fonce sur Uzès et Alès, rentrez les enfants",
+    "Tornade annoncée entre Alès et Uzès dans 20 minutes, partagez !",
+    "La tornade d'Alès est une blague de collégiens",
+)
 
 
 class KilledError(Exception):
@@ -67,6 +78,7 @@ class MortalStore:
 def script(town: Town) -> Script:
     says = [
         (0, "au secours"), (5, "nul"), (8, "nul !"), (12, "nul ?"),
+        *enumerate(TORNADO, start=20), (40, TORNADO[0]),
         (70, "au secours"), (72, "nul"), (74, "nul"), (300, "bonjour"), (301, "au secours"),
     ]  # fmt: skip
     mentions = [
@@ -79,6 +91,12 @@ def script(town: Town) -> Script:
         )
         for n, (second, text) in enumerate(says)
     ]
+    told = mentions[4]
+    mentions.append(replace(told, created_at=told.created_at + timedelta(seconds=15), deleted=True))
+    edited_at = town.now + timedelta(seconds=45)
+    mentions.append(
+        replace(mentions[5], text=TORNADO[3], received_at=edited_at, edited_at=edited_at)
+    )
     return Script.of(b"file", mentions)
 
 
@@ -109,6 +127,7 @@ async def test_any_kill_and_resume_gives_the_log_of_a_whole_run(
     many = 1_000_000
     whole, left = await _play(stages, tmp_path / "whole.db", many)
     assert {kind for _, kind, *_ in whole} >= {"alert.pending", "alert.resolved"}
+    assert {data.get("rule") for *_, data in whole} >= {"urgent", "angry", "claim", "said"}
     assert (await _play(stages, tmp_path / "whole.db", many))[0] == whole
     for lives in range(1, many - left, 3):
         path = tmp_path / f"{lives}.db"

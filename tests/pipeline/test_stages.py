@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from veille.alerts.settings import RouteSettings
+from veille.domain.analysis import (
+    Analysis,
+    Passage,
+    Sentiment,
+    SentimentLabel,
+    Urgency,
+    UrgencyLabel,
+)
+from veille.domain.card import Card, Hazard, Slot
 from veille.domain.errors import ConflictError, ModelError
 from veille.domain.incident import IncidentState, QueueState
 from veille.domain.mention import Batch
+from veille.domain.notification import OutboxRow
 from veille.pipeline.actions import Actions
+from veille.pipeline.analyze import Analyze
 from veille.pipeline.sweep import Sweep
 from veille.privacy.settings import PrivacySettings
 from veille.store import audit, incidents, mentions, outbox, queue, timeline, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from conftest import Town
     from veille.store.engine import SqliteStore
@@ -114,12 +126,12 @@ async def test_stages_built_again_go_on_as_if_never_stopped(
 ) -> None:
     town = stages(store)
     await town.evaluate.open(town.now)
-    await town.say("nul", "nul !")
+    await town.say("nul", "c'est nul")
     await town.work()
     again = stages(store)  # a killed process: nothing of the first one is left but the store
     again.number, again.now = 10, town.now + timedelta(minutes=1)
     await again.evaluate.open(again.now)
-    await again.say("nul ?")
+    await again.say("vraiment nul")
     await again.work()
     assert len(await store.read(incidents.unresolved)) == 1
 
@@ -217,3 +229,54 @@ async def test_who_acts_second_is_told_who_was_first(town: Town, store: SqliteSt
     kinds = [e.kind for e in await store.read(lambda db: timeline.of(db, "I1"))]
     assert kinds[-2:] == ["incident.acknowledged", "note"]
     assert await store.read(audit.verify) is None
+
+
+class HazardAnalyst:
+    """All is urgent; the card says fire where the text says "feu", else flood."""
+
+    def analyze(self, passages: Sequence[Passage]) -> list[Analysis]:
+        return [self._one(passage.text) for passage in passages]
+
+    def _one(self, text: str) -> Analysis:
+        label = SentimentLabel.NEUTRAL
+        hazard = Hazard.FIRE if "feu" in text else Hazard.FLOOD
+        return Analysis(
+            lang="fr",
+            sentiment=Sentiment(label=label, score=0.0, probabilities={label: 1}),
+            crisis=0.9,
+            urgency=Urgency(label=UrgencyLabel.URGENT, score=0.95),
+            card=replace(EMPTY_CARD, hazard=Slot(value=hazard, spans=())),
+        )
+
+
+EMPTY_CARD = Card(
+    hazard=None, places=(), people=None, vulnerable=(), need=None, time=None, has_media=False
+)
+
+
+async def test_a_fire_among_calls_of_a_flood_is_told_and_quoted_once(
+    town: Town, store: SqliteStore
+) -> None:
+    told: list[OutboxRow] = []
+
+    async def hear(duration: timedelta) -> list[str]:
+        await town.run(duration)
+        before = len(told)
+        while row := await store.write(
+            lambda db: outbox.claim(db, "astreinte", now=town.now, lease=timedelta(minutes=1))
+        ):
+            await store.write(partial(outbox.sent, row=row, ref={}, now=town.now))
+            told.append(row)
+        return [str(row.kind) for row in told[before:]]
+
+    town.analyze = Analyze(store, HazardAnalyst())
+    await town.say(*["au secours, l'eau monte"] * 4)
+    assert await hear(timedelta(minutes=1)) == ["opened"]
+    await town.say("au secours, le feu, trois enfants à l'étage", "au secours, l'eau")
+    assert await hear(timedelta(minutes=6)) == ["updated"]
+    facts = told[-1].facts
+    assert facts is not None
+    stored = await store.read(lambda db: mentions.stored(db, facts.evidence[-1:]))
+    assert ["feu" in mention.text for mention in stored.values()] == [True]
+    await town.say("au secours, encore le feu")
+    assert "updated" not in await hear(timedelta(minutes=8))

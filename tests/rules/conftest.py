@@ -10,6 +10,7 @@ import pytest
 
 from veille.domain.analysis import (
     Analysis,
+    Cluster,
     Entity,
     Sentiment,
     SentimentLabel,
@@ -24,7 +25,16 @@ from veille.rules.parse import parse_rules
 START = datetime(2026, 1, 18, 1, 0, tzinfo=UTC)
 
 
-def analysis(urgency: float = 0.0, sentiment: float = 0.0, entities: Any = ()) -> Analysis:
+def cluster(name: str, **found: Any) -> Cluster:
+    given: dict[str, Any] = {"size": 1, "wordings": 1, "authors": 1, "is_claim": False}
+    return Cluster(id=name, **{**given, **found})
+
+
+def analysis(
+    urgency: float = 0.0, sentiment: float = 0.0, entities: Any = (), **more: Any
+) -> Analysis:
+    if isinstance(more.get("cluster"), str):
+        more["cluster"] = cluster(more["cluster"])
     label = SentimentLabel.NEGATIVE if sentiment < 0 else SentimentLabel.NEUTRAL
     return Analysis(
         lang="fr",
@@ -34,6 +44,7 @@ def analysis(urgency: float = 0.0, sentiment: float = 0.0, entities: Any = ()) -
             label=UrgencyLabel.URGENT if urgency >= 0.5 else UrgencyLabel.NORMAL, score=urgency
         ),
         entities=tuple(Entity(label=a, text=b, start=0, end=len(b)) for a, b in entities),
+        **more,
     )
 
 

@@ -9,11 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veille.domain.analysis import Analysis, Sentiment, SentimentLabel, Urgency, UrgencyLabel
+from veille.domain.analysis import (
+    Analysis,
+    Cluster,
+    Sentiment,
+    SentimentLabel,
+    Topic,
+    Urgency,
+    UrgencyLabel,
+)
 from veille.domain.mention import MentionKind
 from veille.domain.record import Observation
 from veille.rules import window as window_module
 from veille.rules.engine import Engine
+from veille.rules.model import Rule
 from veille.rules.parse import parse_rules
 
 COUNT = """
@@ -78,7 +87,7 @@ def test_distinct_authors_are_counted_and_strangers_are_one(engine_of, observed,
     for seq, author in enumerate(["x", "x", None, None, "y"], start=1):
         engine.observe(observed(seq, 0, author=author))
         (reading,) = engine.readings(at(1))
-    assert (reading.value, reading.author_count, reading.threshold) == (5, 3, 3)
+    assert (reading.value, reading.author_count, reading.threshold) == (5, 3, 2)
     assert reading.is_active
     engine.observe(observed(9, 0, key="k5", is_gone=True))
     (reading,) = engine.readings(at(1))
@@ -170,6 +179,8 @@ RULES = parse_rules(
      group_by: [watch, author]}
   - {id: urgent, kind: mention, severity: warning, window: 20s, group_by: [source],
      where: {urgency.score: ">= 0.5"}}
+  - {id: copies, kind: count, min_count: 3, min_authors: 2, severity: info, window: 40s,
+     group_by: [], count_by: mentions}
 """
     }
 )
@@ -201,10 +212,20 @@ def histories(draw: st.DrawFn) -> list[Observation]:
                     sentiment=Sentiment(label=SentimentLabel.NEUTRAL, score=0, probabilities={}),
                     crisis=0,
                     urgency=Urgency(label=UrgencyLabel.NORMAL, score=score),
+                    cluster=draw(st.sampled_from([None, *map(alike, "abxy")])),
                 ),
             )
         )
     return found
+
+
+def alike(name: str) -> Cluster:
+    return Cluster(id=name, size=2, wordings=1, authors=1, is_claim=False)
+
+
+def counted(o: Observation, rule: Rule) -> str:
+    cluster = None if o.analysis is None else o.analysis.cluster
+    return o.key if cluster is None or rule.id == "copies" else cluster.id
 
 
 def brute_force(history: list[Observation], now: datetime) -> list[tuple[object, ...]]:
@@ -225,9 +246,10 @@ def brute_force(history: list[Observation], now: datetime) -> list[tuple[object,
                 groups.setdefault(values, []).append(o)
         for values, members in sorted(groups.items()):
             authors = len({o.author for o in members})
-            active = len(members) >= rule.min_count and authors >= rule.min_authors
+            value = len({counted(o, rule) for o in members})
+            active = value >= rule.min_count and authors >= rule.min_authors
             keys = tuple(o.key for o in members)
-            found.append((rule.id, values, len(members), authors, active, keys))
+            found.append((rule.id, values, value, authors, active, keys))
     return found
 
 
@@ -274,3 +296,55 @@ def test_a_mention_from_the_future_waits_for_its_time(engine_of, observed, at, o
         engine.observe(pair[index])
     assert values(engine, at(10)) == {(): 1}
     assert values(engine, at(40)) == {(): 2}
+
+
+def test_what_says_the_same_counts_once_and_all_of_it_is_evidence(engine_of, observed, found, at):
+    engine = engine_of(counting("group_by: []"))
+    for seq, name in enumerate(["c", "c", "c", None, "d"], start=1):
+        engine.observe(observed(seq, seq, found=found(cluster=name)))
+    (reading,) = engine.readings(at(9))
+    assert (reading.value, reading.author_count) == (3, 5)
+    assert reading.evidence == ("k1", "k2", "k3", "k4", "k5")
+
+
+def test_many_accounts_with_one_text_are_one_unless_the_rule_counts_mentions(
+    engine_of, observed, found, at
+):
+    one, many = engine_of(counting()), engine_of(counting("count_by: mentions, group_by: []"))
+    for seq in range(1, 21):
+        for engine in (one, many):
+            engine.observe(observed(seq, seq, found=found(cluster="c")))
+    (folded,), (unfolded,) = one.readings(at(21)), many.readings(at(21))
+    assert (folded.value, folded.author_count, folded.is_active) == (1, 20, False)
+    assert (unfolded.value, unfolded.author_count, unfolded.is_active) == (20, 20, True)
+    assert (folded.mention_count, unfolded.mention_count) == (20, 20)
+
+
+def test_min_authors_alone_asks_for_people_behind_one_text(engine_of, observed, found, at):
+    engine = engine_of(
+        counting("group_by: [], min_authors: 3").replace("min_count: 2", "min_count: 1")
+    )
+    for seq in (1, 2, 3):
+        engine.observe(observed(seq, seq, found=found(cluster="c")))
+        (reading,) = engine.readings(at(seq))
+        assert reading.is_active == (seq == 3)
+    assert (reading.value, reading.threshold) == (1, 1)
+
+
+def test_a_cluster_counts_until_its_last_member_leaves(engine_of, observed, found, at):
+    engine = engine_of(counting())
+    for seq, second in ((1, 0), (2, 30), (3, 45)):
+        engine.observe(observed(seq, second, found=found(cluster="c")))
+    assert values(engine, at(89)) == {(): 1}
+    engine.observe(observed(4, 90, key="k3", is_gone=True))
+    assert values(engine, at(90)) == {}
+
+
+def test_grouping_by_topic_takes_the_main_one_and_no_topic_is_a_group(
+    engine_of, observed, found, at
+):
+    engine = engine_of(counting("group_by: [topic]"))
+    both = (Topic(id="flood", score=0.9), Topic(id="roads", score=0.5))
+    engine.observe(observed(1, 0, found=found(topics=both)))
+    engine.observe(observed(2, 0, found=found()))
+    assert values(engine, at(1)) == {("",): 1, ("flood",): 1}

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from veille.domain.analysis import (
+    Cluster,
+    Hostility,
+    HostilityLabel,
+    Intent,
+    IntentLabel,
+    Place,
+    Target,
+    Topic,
+)
+from veille.domain.card import Card, Hazard, Need, Slot
 from veille.domain.mention import MentionKind
 from veille.rules.parse import parse_rules
 from veille.rules.view import View
@@ -16,8 +27,11 @@ def where(text: str):
 
 @pytest.fixture
 def matches(observed, found):
-    def check(condition: str, *, urgency=0.0, sentiment=0.0, entities=(), **fields) -> bool:
-        observation = observed(1, found=found(urgency, sentiment, entities), **fields)
+    def check(
+        condition: str, *, urgency=0.0, sentiment=0.0, entities=(), says=None, **fields
+    ) -> bool:
+        read = found(urgency, sentiment, entities, **(says or {}))
+        observation = observed(1, found=read, **fields)
         return where(condition).matches(View(observation, observation.analysis))
 
     return check
@@ -113,3 +127,60 @@ def test_entities_match_label_and_folded_name(matches):
     assert matches('{entities: "LOC:*"}', entities=seen)
     assert not matches('{entities: ["ORG:*", "LOC:Zoé"]}', entities=seen)
     assert matches('{entities: "LOC:plage"}', entities=seen)
+
+
+THREAT = Hostility(label=HostilityLabel.THREAT, score=0.91, target=Target.STAFF)
+CALM = Hostility(label=HostilityLabel.NONE, score=0.02)
+RUMOR = Intent(label=IntentLabel.RUMOR, score=0.7)
+TOPICS = (Topic(id="flood", score=0.9), Topic(id="roads", score=0.5))
+ALES = Place(name="Alès", insee="30007", score=0.9, start=0, end=4)
+BASTIA = Place(name="Bastia", insee="2B033", score=0.9, start=0, end=6)
+UNSURE = Place(name="Saint-Denis", insee=None, score=0.5, start=0, end=11)
+CLAIM = Cluster(id="k", size=12, wordings=9, authors=11, is_claim=True)
+CARD = Card(
+    hazard=Slot(value=Hazard.FLOOD, spans=()), places=(), people=None, vulnerable=(),
+    need=Slot(value=Need.RESCUE, spans=()), time=None, has_media=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("condition", "says", "is_match"),
+    [
+        ("{hostility.label: threat}", {"hostility": THREAT}, True),
+        ("{hostility.label: [threat, uncivil]}", {"hostility": CALM}, False),
+        ("{hostility.label: undecided}", {}, True),
+        ("{hostility.target: [staff, office_holder]}", {"hostility": THREAT}, True),
+        ("{hostility.target: staff}", {"hostility": CALM}, False),
+        ('{hostility.score: ">= 0.91"}', {"hostility": THREAT}, True),
+        ('{toxicity.score: "> 0.5"}', {"toxicity": 0.50004}, False),
+        ('{toxicity.score: "> 0.5"}', {"toxicity": 0.51}, True),
+        ("{intent.label: rumor}", {"intent": RUMOR}, True),
+        ("{intent.label: '!= rumor'}", {"intent": RUMOR}, False),
+        ('{intent.score: ">= 0.7"}', {"intent": RUMOR}, True),
+        ("{topics: [roads, fire]}", {"topics": TOPICS}, True),
+        ("{topic: roads}", {"topics": TOPICS}, False),
+        ("{topic: flood}", {"topics": TOPICS}, True),
+        ("{topic: flood}", {}, False),
+        ("{places: 30*}", {"places": (UNSURE, ALES)}, True),
+        ("{places: ['34*', '30007']}", {"places": (ALES,)}, True),
+        ("{places: 300*}", {"places": (ALES,)}, True),
+        ("{places: 2B*}", {"places": (BASTIA,)}, True),
+        ("{places: 3000*}", {"places": (ALES,)}, True),
+        ("{places: ['!= 30*', 30007]}", {"places": (ALES,)}, True),
+        ("{places: ['!= 30*', 2B033]}", {"places": (ALES,)}, False),
+        ("{places: 93*}", {"places": (UNSURE,)}, False),
+        ("{places: '!= 30*'}", {"places": (ALES, BASTIA)}, False),
+        ("{places: '!= 30*'}", {"places": (BASTIA,)}, True),
+        ('{cluster.size: ">= 12"}', {"cluster": CLAIM}, True),
+        ('{cluster.authors: ">= 12"}', {"cluster": CLAIM}, False),
+        ('{cluster.size: "< 2"}', {}, False),
+        ("{cluster.is_claim: true}", {"cluster": CLAIM}, True),
+        ("{cluster.is_claim: false}", {}, True),
+        ("{card.hazard: [fire, flood]}", {"card": CARD}, True),
+        ("{card.hazard: flood}", {}, False),
+        ("{card.need: rescue}", {"card": CARD}, True),
+        ("{card.need: '!= rescue'}", {"card": CARD}, False),
+    ],
+)
+def test_findings_are_asked_by_name(matches, condition, says, is_match):
+    assert matches(condition, says=says) is is_match

@@ -72,8 +72,49 @@ def test_ids_are_unique_over_files():
         parse_rules({"a.yml": GOOD.encode(), "b.yml": GOOD.encode()})
 
 
-def test_topics_are_refused_until_they_exist():
-    assert 'unknown field "topics"' in refusal(GOOD.replace("urgency.label: urgent", "topics: [a]"))
+def test_topics_are_checked_against_the_known_ones():
+    text = GOOD.replace("urgency.label: urgent", "any: [{topics: [flod]}, {topic: '!= fier'}]")
+    assert parse_rules({"r.yml": text.encode()}).rules, "without a file any name may be one"
+    with pytest.raises(RuleError) as caught:
+        parse_rules({"r.yml": text.encode()}, topics=["flood", "fire"])
+    assert [line.split(": ", 1)[1] for line in str(caught.value).splitlines()] == [
+        'topics: unknown value "flod"; did you mean "flood"?',
+        'topic: unknown value "fier"; did you mean "fire"?',
+    ]
+    right = text.replace("flod", "flood").replace("fier", "fire").encode()
+    assert parse_rules({"r.yml": right}, topics=["flood", "fire"]).rules
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("hostility.label: threats", 'unknown value "threats"; did you mean "threat"?'),
+        ("hostility.target: staf", 'unknown value "staf"; did you mean "staff"?'),
+        ("intent.label: rumour", 'unknown value "rumour"; did you mean "rumor"?'),
+        ("card.hazard: flod", 'unknown value "flod"; did you mean "flood"?'),
+        ("card.need: resque", 'unknown value "resque"; did you mean "rescue"?'),
+        ("cluster.is_claim: oui", '"oui" is neither true nor false'),
+        ("cluster.size: big", '"big" is no comparison'),
+        ("places: Alès", '"Alès": write an INSEE code such as 30007, or its begin: 30*'),
+        ("places: 3000", '"3000": write an INSEE code'),
+        ("places: '*'", '"*": write an INSEE code'),
+        ("toxicity.score: '> 2'", "toxicity.score lies in [0, 1]"),
+        ("clusters.size: 3", 'unknown field "clusters.size"; did you mean "cluster.size"?'),
+    ],
+)
+def test_a_mistake_about_a_finding_is_named(condition: str, message: str):
+    assert message in refusal(GOOD.replace("urgency.label: urgent", condition))
+
+
+def test_what_counts_as_one_is_said_by_name():
+    assert 'did you mean "clusters"?' in refusal(f"{GOOD.rstrip()}\n    count_by: cluster\n")
+    assert parse_rules({"r.yml": GOOD.encode()}).rules[0].count_by == "clusters"
+
+
+def test_a_label_may_be_called_topic_unless_the_rule_groups_by_it():
+    plain = f"{GOOD.rstrip()}\n    labels: {{topic: danger}}\n"
+    assert parse_rules({"r.yml": plain.encode()}).rules[0].labels == {"topic": "danger"}
+    assert '"topic" is set by veille' in refusal(f"{plain}    group_by: [watch, topic]\n")
 
 
 @pytest.mark.parametrize(

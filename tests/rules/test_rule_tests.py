@@ -69,7 +69,16 @@ def test_the_shipped_rules_pass_and_each_has_a_firing_and_a_silent_test():
         ("mood", '"<= -0.5"', '"<= -0.4"'),
         ("staff", "sentiment.label: positive", "sentiment.label: neutral"),
         ("staff", "window: 1h", "window: 2h"),
+        ("flood", "count_by: mentions", "count_by: clusters"),
+        ("distress", "count_by: mentions", "count_by: clusters"),
+        ("rumor", "count_by: mentions", "count_by: clusters"),
+        ("rumor", "cluster.is_claim: true", "cluster.size: '> 0'"),
+        ("rumor", "intent.label: rumor ", "intent.label: irony "),
+        ("staff", "hostility.label: threat", "hostility.label: uncivil"),
+        ("staff", "[office_holder, staff]", "[office_holder]"),
         ("volume", "min_count: 25", "min_count: 26"),
+        ("volume", 'cluster.size: ">= 25"', 'cluster.size: ">= 24"'),
+        ("volume", 'cluster.authors: ">= 12"', 'cluster.authors: ">= 11"'),
         ("volume", "min_authors: 12", "min_authors: 13"),
         ("volume", "surprise: 9", "surprise: 1"),
         ("volume", "surprise: 9", "surprise: 90"),
@@ -134,10 +143,10 @@ def test_broken_files_are_findings_with_their_place():
 def test_without_analysis_the_model_runs_once_per_test():
     asked = []
 
-    def analyze(texts) -> list[Analysis]:
-        asked.append(list(texts))
+    def analyze(passages) -> list[Analysis]:
+        asked.append([passage.text for passage in passages])
         certain = parse_tests("x", TEST.encode())[0].mentions[0].observation.analysis
-        return [certain for _ in texts]
+        return [certain for _ in passages]
 
     text = TEST.replace(", analysis: {urgency: {score: 0.8}}", "")
     assert ran(test=text, analyze=analyze).is_ok
@@ -185,6 +194,48 @@ def test_what_an_analysis_leaves_out_is_neutral():
     assert (analysis.lang, analysis.crisis, analysis.urgency.label) == ("fr", 1.0, "normal")
     assert (analysis.sentiment.label, analysis.sentiment.score) == ("negative", -0.6)
     assert sum(analysis.sentiment.probabilities.values()) == 1
+
+
+def test_a_test_writes_every_finding():
+    written = (
+        "{hostility: {label: threat, target: staff}, toxicity: {score: 0.7}, "
+        "intent: {label: rumor}, topics: [flood, roads], places: ['30007'], "
+        "cluster: {id: c, size: 4, authors: 3, is_claim: true}, "
+        "card: {hazard: flood, need: rescue}, sentiment: {label: undecided}}"
+    )
+    text = TEST.replace("{urgency: {score: 0.9}}", written)
+    analysis = parse_tests("x", text.encode())[0].mentions[0].observation.analysis
+    assert (analysis.hostility.label, analysis.hostility.score) == ("threat", 1.0)
+    assert (analysis.intent.label, analysis.intent.score, analysis.toxicity) == ("rumor", 1.0, 0.7)
+    assert [topic.id for topic in analysis.topics] == ["flood", "roads"]
+    assert analysis.places[0].insee == "30007"
+    assert (analysis.cluster.id, analysis.cluster.size, analysis.cluster.is_claim) == ("c", 4, True)
+    assert (analysis.card.hazard.value, analysis.card.need.value) == ("flood", "rescue")
+    assert (analysis.sentiment.label, analysis.sentiment.score) == ("undecided", 0.0)
+    assert "undecided" not in analysis.sentiment.probabilities
+
+
+def test_a_cluster_without_a_name_is_refused():
+    text = TEST.replace("{urgency: {score: 0.9}}", "{cluster: {size: 2}}")
+    with pytest.raises(RuleError, match="id: missing: name it"):
+        parse_tests("x", text.encode())
+
+
+def test_what_the_model_reads_is_clustered_as_in_the_daemon(found):
+    rule = "rules: [{id: r, kind: count, min_count: 2, severity: info}]"
+    mentions = "".join(
+        f'      - {{at: {n}m, id: m{n}, author: {{id: a{n}}}, text: "{text}"}}\n'
+        for n, text in enumerate(
+            ["le pont de la gare est fermé", "RT le pont de la gare est fermé !"]
+        )
+    )
+    head = "tests:\n  - name: t\n    mentions:\n"
+    test = f"{head}{mentions}    expect:\n      - {{at: 5m, firing: []}}\n"
+    files = {"r.yml": rule.encode(), "r_test.yml": test.encode()}
+    report = run(files, lambda passages: [found() for _ in passages])
+    assert report.failed == 0, report.findings
+    apart = {**files, "r_test.yml": test.replace("RT le pont", "la mairie annexe").encode()}
+    assert run(apart, lambda passages: [found() for _ in passages]).failed == 1
 
 
 def test_a_rule_file_brings_its_tests_and_a_test_file_its_rules(tmp_path: Path):

@@ -269,6 +269,18 @@ def test_a_spike_that_is_expected_and_not_there_says_why(counts, more, said):
     assert [f.message for f in report.findings if f.test] == [wanted]
 
 
+def test_what_was_counted_once_is_said_with_how_many_it_was():
+    rules = "rules: [{id: c, kind: count, window: 1h, min_count: 3, severity: info}]"
+    same = ", ".join(
+        f"{{at: 0s, id: m{n}, author: {{id: a{n}}}, text: t, analysis: {{cluster: {{id: k}}}}}}"
+        for n in range(4)
+    )
+    tests = f"tests: [{{name: n, mentions: [{same}], expect: [{{at: 0s, firing: [{{rule: c}}]}}]}}]"
+    report = run({"r.yml": rules.encode(), "r_test.yml": tests.encode()})
+    said = str(report.findings[-1])
+    assert "counted c{watch=mairie} (1/3 different in 4 mentions by 4 authors)" in said
+
+
 def test_a_series_fills_each_step_to_its_end():
     text = """tests:
   - name: n

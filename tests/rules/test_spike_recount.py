@@ -10,7 +10,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from veille.domain.alert import Reading
-from veille.domain.analysis import Analysis, Sentiment, SentimentLabel, Urgency, UrgencyLabel
+from veille.domain.analysis import (
+    Analysis,
+    Cluster,
+    Sentiment,
+    SentimentLabel,
+    Urgency,
+    UrgencyLabel,
+)
 from veille.domain.history import History, hour_number
 from veille.domain.ids import fingerprint
 from veille.domain.mention import MentionKind
@@ -76,17 +83,33 @@ def groups_of(rule: Rule, o: Observation) -> list[tuple[str, ...]]:
 
 
 def recounted(history: list[Observation]) -> Counter[tuple[str, str, int]]:
-    """Each mention in the hour it came; what is replaced within the rule's span is taken back."""
+    """Each mention in the hour it came; what is replaced within the rule's span is taken back.
+
+    What says the same in the same hour, and came within the span, counts once.
+    """
     found: Counter[tuple[str, str, int]] = Counter()
     for rule in RULES.rules:
         last: dict[str, Observation] = {}
         for o in history:
-            old = last.pop(o.key, None)
-            if old is not None and old.received_at > o.received_at - rule.span:
-                found.subtract(keys_of(rule, old))
-            found.update(keys_of(rule, o))
+            old, since = last.pop(o.key, None), o.received_at - rule.span
+            if old is not None and old.received_at > since:
+                found.subtract(alone(rule, old, last, since))
+            found.update(alone(rule, o, last, since))
             last[o.key] = o
     return +found
+
+
+def alone(
+    rule: Rule, o: Observation, last: dict[str, Observation], since: datetime
+) -> list[tuple[str, str, int]]:
+    others = [x for x in last.values() if said(x) == said(o) and x.received_at > since]
+    known = {key for other in others for key in keys_of(rule, other)}
+    return [key for key in keys_of(rule, o) if key not in known]
+
+
+def said(o: Observation) -> str:
+    cluster = None if o.analysis is None else o.analysis.cluster
+    return o.key if cluster is None else cluster.id
 
 
 def spikes(counts: Counter[tuple[str, str, int]]) -> Counter[tuple[str, str, int]]:
@@ -108,8 +131,11 @@ def windows(history: list[Observation], now: datetime) -> dict[str, list[int]]:
     for watch in "vw":
         theirs = [o for o in latest.values() if (watch,) in groups_of(rule, o)]
         ends = [now - rule.window * i for i in range(1, 5)]
-        counts = [sum(now - rule.window < o.created_at <= o.received_at <= now for o in theirs)]
-        counts += [sum(e - rule.window < o.received_at <= e for o in theirs) for e in ends]
+        here = [o for o in theirs if now - rule.window < o.created_at <= o.received_at <= now]
+        counts = [len({said(o) for o in here})]
+        for e in ends:
+            came = [o for o in theirs if e - rule.window < o.received_at <= e]
+            counts.append(len({said(o) for o in came}))
         heard = sum(end > history[0].received_at for end in ends) if history else 0
         if counts[0]:
             found[watch] = counts[: 1 + heard]
@@ -161,8 +187,13 @@ def observation(draw: st.DrawFn, seq: int, now: datetime, score: float | None) -
             sentiment=Sentiment(label=SentimentLabel.NEUTRAL, score=0, probabilities={}),
             crisis=0,
             urgency=Urgency(label=UrgencyLabel.NORMAL, score=score),
+            cluster=draw(st.sampled_from([None, None, *map(alike, "cd")])),
         ),
     )
+
+
+def alike(name: str) -> Cluster:
+    return Cluster(id=name, size=2, wordings=1, authors=1, is_claim=False)
 
 
 @settings(max_examples=80, deadline=None, phases=[Phase.explicit, Phase.generate])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from veille.alerts.settings import RouteSettings, receivers
@@ -41,29 +42,42 @@ def announce(
     route: RouteSettings,
     now: datetime,
     actor: str | None = None,
+    speaker: Alert | None = None,
+    quoted: Sequence[str] = (),
 ) -> tuple[OutboxRow, ...]:
     """Return one row per receiver, due now.
 
     `incident` stands as after the change: its version makes the idempotency key. `alerts` are its
-    alerts; `certainty` is left to the caller.
+    alerts; `certainty` is left to the caller. The numbers are those of `speaker`, by default the
+    strongest alert; the receivers are those of the strongest. `quoted` keys are the first quoted.
     """
-    facts = _facts(incident, alerts, now=now, actor=actor)
+    top = strongest(alerts)
+    told = _Told(alerts=alerts, speaker=speaker or top, quoted=quoted)
+    facts = _facts(incident, told, now=now, actor=actor)
     key = f"{short_id('I', incident.id)}-{kind}-{incident.version}"
-    labels = {**facts.labels, "rule": facts.rule, "severity": str(facts.severity)}
+    own = {} if top is None else {**top.labels, **incident.labels, "rule": top.rule}
+    labels = {**incident.labels, "rule": "", **own, "severity": str(facts.severity)}
     return tuple(
         OutboxRow(key=key, receiver=name, incident=incident.id, kind=kind, facts=facts, due_at=now)
         for name in receivers(route, labels)
     )
 
 
-def _facts(
-    incident: Incident, alerts: Sequence[Alert], *, now: datetime, actor: str | None
-) -> Facts:
-    top = strongest(alerts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """Who speaks for the incident, and what is quoted."""
+
+    alerts: Sequence[Alert]
+    speaker: Alert | None
+    quoted: Sequence[str]
+
+
+def _facts(incident: Incident, told: _Told, *, now: datetime, actor: str | None) -> Facts:
+    top = told.speaker
     labels: Mapping[str, str] = {} if top is None else top.labels
     return Facts(
         incident=incident.id,
-        title=incident.title,
+        title=_headline(incident, told),
         severity=incident.severity,
         state=incident.state,
         at=now,
@@ -72,18 +86,29 @@ def _facts(
         value=incident.notified_value if top is None else top.value,
         threshold=1 if top is None else top.threshold,
         author_count=0 if top is None else top.author_count,
+        mention_count=0 if top is None else top.mention_count,
         window=None if top is None else top.window,
         labels={**labels, **incident.labels},
         annotations={} if top is None else top.annotations,
-        evidence=_evidence(alerts, top),
+        evidence=_evidence(told),
         baseline=None if top is None else top.baseline,
         assignee=incident.assignee,
         actor=actor,
     )
 
 
-def _evidence(alerts: Sequence[Alert], top: Alert | None) -> tuple[str, ...]:
-    """Return the newest keys, the strongest alert's last: those are the ones quoted."""
-    ordered = [alert for alert in alerts if alert is not top] + ([] if top is None else [top])
-    newest_first = dict.fromkeys(key for a in reversed(ordered) for key in reversed(a.evidence))
+def _headline(incident: Incident, told: _Told) -> str:
+    """Return the speaker's title where it is as grave as the incident: « feu » is no « crue »."""
+    speaker = told.speaker
+    if speaker is None or speaker.severity is not incident.severity or not told.quoted:
+        return incident.title
+    return title(speaker)
+
+
+def _evidence(told: _Told) -> tuple[str, ...]:
+    """Return the newest keys, the speaker's last, then those to quote: the last ones are quoted."""
+    ordered = [alert for alert in told.alerts if alert is not told.speaker]
+    ordered += [] if told.speaker is None else [told.speaker]
+    mentioned = (key for a in reversed(ordered) for key in reversed(a.evidence))
+    newest_first = dict.fromkeys((*reversed(told.quoted), *mentioned))
     return tuple(reversed(list(newest_first)[:FACTS_EVIDENCE]))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from veille.alerts.announcing import announce, strongest, title
 from veille.alerts.events import alert_event, incident_event
+from veille.alerts.news import news, tell
 from veille.alerts.settings import RouteSettings
 from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.ids import fingerprint
@@ -38,13 +40,15 @@ def plan(
     route: RouteSettings,
     group_wait: Mapping[Severity, timedelta],
     now: datetime,
+    matters: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
     """Return what follows from `transitions` and from the time `now`.
 
     `alerts` holds the live ones and those of the transitions, by fingerprint; `incidents` all that
-    are not resolved. The same arguments give the same plan.
+    are not resolved; `matters` the danger or topic of urgent mentions by key.
+    The same arguments give the same plan.
     """
-    desk = _Desk(alerts, incidents, next_id, route, group_wait)
+    desk = _Desk(alerts, incidents, next_id, route, group_wait, matters=matters)
     for transition in transitions:
         desk.take(transition)
     for number in sorted(desk.incidents):
@@ -73,12 +77,15 @@ class _Desk:
         next_id: int,
         route: RouteSettings,
         group_wait: Mapping[Severity, timedelta],
+        *,
+        matters: Mapping[str, str],
     ) -> None:
         self._alerts = alerts
         self._before = {incident.id: incident for incident in incidents}
         self._next_id = next_id
         self._route = route
         self._wait = group_wait
+        self._matters = matters
         self.incidents = dict(self._before)
         self.events: list[Event] = []
         self.rows: list[OutboxRow] = []
@@ -112,7 +119,7 @@ class _Desk:
         if top is None:
             self._resolve(incident, known, now)
             return
-        incident = self._expect(incident, top, now)
+        incident = self._expect(incident, firing, top, now)
         self.incidents[number] = incident
         if incident.notify_at is not None and incident.notify_at <= now:
             self._notify(incident, firing, top, now)
@@ -172,14 +179,20 @@ class _Desk:
         self.incidents[incident.id] = joined
         self.events.append(incident_event("updated", joined, alert, at))
 
-    def _expect(self, incident: Incident, top: Alert, now: datetime) -> Incident:
-        """Return the incident with a notification to come if its value outgrew the one told."""
-        if incident.notified_at is None or top.value <= incident.notified_value:
+    def _expect(
+        self, incident: Incident, firing: Sequence[Alert], top: Alert, now: datetime
+    ) -> Incident:
+        """Return the incident with a notification to come if there is more than was told."""
+        if incident.notified_at is None:
+            return incident
+        has_more = bool(news(incident, firing, self._matters))
+        if not has_more and top.value <= incident.notified_value:
             return incident
         due = _earlier(incident.notify_at, max(now, incident.notified_at + self._route.interval))
-        if due == incident.notify_at:
+        has_news = incident.has_news or has_more
+        if (due, has_news) == (incident.notify_at, incident.has_news):
             return incident
-        return replace(self._next_version(incident), notify_at=due)
+        return replace(self._next_version(incident), notify_at=due, has_news=has_news)
 
     def _notify(
         self, incident: Incident, firing: Sequence[Alert], top: Alert, now: datetime
@@ -193,9 +206,20 @@ class _Desk:
             has_news=False,
             notify_at=now + self._route.repeat if is_open else None,
         )
-        self.incidents[incident.id] = said
         kind = _kind(incident, self._route.repeat, now)
-        self.rows += announce(said, kind, alerts=firing, route=self._route, now=now)
+        if kind is not NotificationKind.REFRESHED:
+            said = tell(said, firing, self._matters)
+        self.incidents[incident.id] = said
+        found = news(incident, firing, self._matters)
+        self.rows += announce(
+            said,
+            kind,
+            alerts=firing,
+            route=self._route,
+            now=now,
+            speaker=found.speaker(firing),
+            quoted=found.keys,
+        )
 
     def _resolve(self, incident: Incident, known: Sequence[Alert], now: datetime) -> None:
         """Close the incident; who never heard of it does not hear of its end.

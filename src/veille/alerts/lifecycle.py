@@ -105,6 +105,7 @@ def _begin(reading: Reading, now: datetime) -> tuple[Alert, Transition]:
         value=reading.value,
         threshold=reading.threshold,
         author_count=reading.author_count,
+        mention_count=reading.mention_count,
         evidence=reading.evidence[-EVIDENCE_LIMIT:],
         window=reading.window,
         hold=reading.hold,
@@ -127,6 +128,7 @@ def _measured(
         cleared_at=None,
         value=reading.value,
         author_count=reading.author_count,
+        mention_count=reading.mention_count,
         evidence=_joined(alert.evidence, reading.evidence),
         annotations=reading.annotations,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import TypeVar
 
@@ -10,11 +10,12 @@ from veille.alerts import handling
 from veille.alerts.announcing import announce
 from veille.alerts.handling import Handled
 from veille.alerts.settings import RouteSettings
+from veille.domain.correction import TAKEN_BACK
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import parse_short_id, short_id
 from veille.domain.incident import Event, Incident, QueueItem, QueueState
 from veille.pipeline.dispatch import complete
-from veille.store import alerts, audit, incidents, outbox, queue, tallies, timeline
+from veille.store import alerts, audit, corrections, incidents, outbox, queue, tallies, timeline
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
@@ -97,6 +98,46 @@ class Actions:
 
         await self._store.write(write)
 
+    async def correct(
+        self,
+        target: str,
+        *,
+        labels: Mapping[str, str],
+        actor: str,
+        version: int | None = None,
+        reading: str | None = None,
+    ) -> bool:
+        """The mention of a queue item has these labels, by head; "" takes a person's label back.
+
+        Return whether that changed anything.
+        RereadError when `reading`, the text and analysis that were judged, is of before.
+
+        Rules do not look at it again: what was alerted stays, and nothing new is. The audit log
+        and the timeline name the heads, not the labels: those go with their mention.
+        """
+        letter, number = parse_short_id(target)
+        if letter != "Q":
+            raise InputError(f"{target}: only the mention of a queue item is corrected")
+        now = self._now()
+
+        def write(db: Db) -> bool:
+            item = _item(db, number)
+            _check_seen(version, item.version, item.assignee)
+            changed = corrections.add(
+                db, item.mention, labels, actor=actor, at=now, reading=reading
+            )
+            if not changed:
+                return False
+            queue.save(db, item, expected_version=item.version)
+            withdrawn = sorted(head for head, c in changed.items() if c.value == TAKEN_BACK)
+            said = sorted(changed.keys() - set(withdrawn))
+            for kind, heads in (("queue.corrected", said), ("queue.uncorrected", withdrawn)):
+                if heads:
+                    _note_judgement(db, short_id("Q", number), kind, heads, actor=actor, at=now)
+            return True
+
+        return await self._store.write(write)
+
     async def _change(
         self,
         target: str,
@@ -168,6 +209,15 @@ def _check_seen(seen: int | None, current: int, assignee: str | None) -> None:
     if seen is not None and seen != current:
         who = assignee or "nobody"
         raise ConflictError(f"it changed meanwhile (now with {who}): look again, then decide")
+
+
+def _note_judgement(
+    db: Db, name: str, kind: str, heads: list[str], *, actor: str, at: datetime
+) -> None:
+    event = Event(target=name, at=at, kind=kind, actor=actor, data={"heads": heads})
+    timeline.add(db, [event])
+    after = {"heads": " ".join(heads)}
+    audit.add(db, at=at, actor=actor, action=kind, target=name, after=after)
 
 
 def _audit(db: Db, event: Event, before: Subject, after: Subject) -> None:

@@ -10,8 +10,10 @@ from typing import Protocol
 
 import structlog
 
-from veille.domain.analysis import Analysis
-from veille.domain.errors import ModelError
+from veille.domain.analysis import Analysis, Passage
+from veille.domain.errors import ModelError, StoreError
+from veille.pipeline.clustering import Clustering, Placed, Result
+from veille.pipeline.passages import Surroundings
 from veille.store import work
 from veille.store.engine import Db
 from veille.store.protocol import Store
@@ -25,15 +27,13 @@ BATCH = 32
 READ_S = 120.0
 """A batch takes a second; a model that hangs this long is broken."""
 
-Result = tuple[work.Work, Analysis]
-
 log = structlog.get_logger()
 
 
 class Analyst(Protocol):
     """Reads texts: one analysis each, in order, whatever stands beside them."""
 
-    def analyze(self, texts: Sequence[str]) -> list[Analysis]: ...
+    def analyze(self, passages: Sequence[Passage]) -> list[Analysis]: ...
 
 
 class Analyze:
@@ -41,14 +41,19 @@ class Analyze:
 
     name = "analyze"
 
-    def __init__(self, store: Store, analyst: Analyst) -> None:
+    def __init__(
+        self, store: Store, analyst: Analyst, *, around: Surroundings | None = None
+    ) -> None:
         self._store = store
         self._analyst = analyst
+        self._around = around or Surroundings()
+        self._clustering = Clustering(store)
         self.is_busy = False
         """Whether a mention waits to be tried again, so that time alone may go on with it."""
 
     async def step(self, now: datetime) -> bool:
         """Analyze one batch; false when nothing was waiting."""
+        await self._clustering.follow()
         claimed = await self._store.write(
             lambda db: work.claim(db, limit=BATCH, now=now, lease=LEASE)
         )
@@ -56,14 +61,12 @@ class Analyze:
             return False
         self.is_busy = False
         try:
-            results = await self._read(claimed)
-        except (ModelError, TimeoutError):
-            raise  # the model, not a mention: a restart may help
+            await self._clustering.save(await self._read(claimed), now)
+        except (ModelError, StoreError, TimeoutError):
+            raise  # the model or the store, not a mention: a restart may help
         except Exception as error:  # noqa: BLE001 the edge of the step: find the item that fails
             log.warning("analysis_failed", count=len(claimed), error=type(error).__name__)
             await self._one_by_one(claimed, now)
-        else:
-            await self._store.write(lambda db: work.save(db, results, now=now))
         return True
 
     async def _one_by_one(self, claimed: Sequence[work.Work], now: datetime) -> None:
@@ -73,28 +76,31 @@ class Analyze:
         """
         failed: dict[str, str] = {}
         for item in claimed:
+            await self._clustering.follow()
             try:
-                results = await self._read([item])
+                await self._clustering.save(await self._read([item]), now)
+            except StoreError:
+                raise
             except Exception as error:  # noqa: BLE001 the edge of the step: counted and stored
                 failed[item.key] = f"{type(error).__name__} in analysis"
-            else:
-                await self._store.write(partial(_save, results, now))
         if len(claimed) > 1 and len(failed) == len(claimed):
             raise ModelError(f"none of {len(claimed)} mentions could be read: the model is broken")
         for key, cause in failed.items():
             await self._store.write(partial(_fail, key, cause, now))
         self.is_busy = bool(failed)
 
-    async def _read(self, claimed: Sequence[work.Work]) -> list[Result]:
-        texts = [item.text for item in claimed]
+    async def _read(self, claimed: Sequence[work.Work]) -> list[Placed]:
+        passages = [self._passage(item) for item in claimed]
         with metrics().analyze_batch.time():
             async with asyncio.timeout(READ_S):
-                found = await asyncio.to_thread(self._analyst.analyze, texts)
-        return list(zip(claimed, found, strict=True))
+                found = await asyncio.to_thread(self._analyst.analyze, passages)
+        results: list[Result] = list(zip(claimed, found, strict=True))
+        return await self._clustering.place(results)
 
-
-def _save(results: Sequence[Result], now: datetime, db: Db) -> None:
-    work.save(db, results, now=now)
+    def _passage(self, item: work.Work) -> Passage:
+        return self._around.passage(
+            item.text, at=item.created_at, watches=item.watches, has_media=item.has_media
+        )
 
 
 def _fail(key: str, cause: str, now: datetime, db: Db) -> None:

@@ -213,6 +213,7 @@ class Deliver:
             link=f"{self._sender.public_url.rstrip('/')}/incidents/{row.incident}",
             quotes=quotes(quoted),
             places=named,
+            card=next((m.card for m in quoted if m.card and not m.card.is_empty), None),
         )
         return notification, outbox.ref(db, self._receiver, row.incident)
 

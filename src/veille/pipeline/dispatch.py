@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,8 @@ from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.analysis import UrgencyLabel
 from veille.domain.incident import Incident
 from veille.domain.notification import Facts, OutboxRow
+from veille.domain.record import StoredMention
+from veille.domain.topic import OTHER
 from veille.store import alerts, baselines, incidents, mentions, outbox, timeline, watermarks
 from veille.store.engine import Db
 from veille.store.protocol import Store
@@ -23,7 +25,7 @@ QUOTABLE = 200
 
 
 class Dispatch:
-    """The fourth stage: all it remembers is which evidence it has written already."""
+    """The fourth stage: it remembers which evidence it wrote and read."""
 
     name = "dispatch"
 
@@ -34,6 +36,7 @@ class Dispatch:
         self._route = route
         self._group_wait = group_wait
         self._linked: Mapping[int, tuple[str, ...]] = {}
+        self._matters: Mapping[str, str | None] = {}
         self.is_busy = True
         """Whether an incident was not resolved at the last step, so that time alone may speak."""
 
@@ -53,6 +56,7 @@ class Dispatch:
         marks = [mark for incident in unresolved for mark in incident.alerts]
         # those that ended in a later batch of transitions too: they still hold their incident
         known_alerts = alerts.get(db, [mark for mark in marks if mark not in live])
+        self._matters = _matters(db, live.values(), self._matters)
         planned = plan(
             transitions=[*transitions, *reopened],
             alerts=known_alerts | {t.alert.fingerprint: t.alert for t in transitions} | live,
@@ -61,6 +65,7 @@ class Dispatch:
             route=self._route,
             group_wait=self._group_wait,
             now=now,
+            matters={key: matter for key, matter in self._matters.items() if matter},
         )
         known = {incident.id: incident.version for incident in unresolved}
         _commit(db, planned, known, self._linked)
@@ -69,6 +74,26 @@ class Dispatch:
             watermarks.set(db, WATERMARK, transitions[-1].seq)
         self.is_busy = bool(unresolved or planned.incidents)
         return bool(transitions or planned.rows or planned.incidents)
+
+
+def _matters(
+    db: Db, live: Iterable[Alert], known: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """Return what each mention of firing alerts is about; None of one that is not urgent."""
+    firing = (alert for alert in live if alert.state is AlertState.FIRING)
+    keys = dict.fromkeys(key for alert in firing for key in alert.evidence)
+    fresh = mentions.stored(db, [key for key in keys if key not in known])
+    return {key: known[key] if key in known else _matter(fresh.get(key)) for key in keys}
+
+
+def _matter(mention: StoredMention | None) -> str | None:
+    """Return the danger on an urgent mention's card, else its main topic, else None."""
+    found = None if mention is None else mention.analysis
+    if found is None or found.urgency.label is not UrgencyLabel.URGENT:
+        return None
+    if found.card is not None and found.card.hazard is not None:
+        return str(found.card.hazard.value)
+    return next((topic.id for topic in found.topics[:1] if topic.id != OTHER), None)
 
 
 def _reopened(

@@ -11,7 +11,7 @@ from veille.domain.history import Tally
 from veille.domain.record import Observation
 from veille.rules.engine import Engine
 from veille.rules.model import RuleSet
-from veille.store import observations
+from veille.store import observations, watermarks
 from veille.store.protocol import Store
 
 LIMIT = 100_000
@@ -25,11 +25,13 @@ async def recount(
     """Return the histories of these rules over the observations received from `since` on.
 
     `up_to` is the last `seq` they have dealt with. A history begins with the first observation that
-    was counted, so that what was swept or lies beyond LIMIT is not taken for silence.
+    was counted, so that what was swept, lies beyond LIMIT or came before there were clusters is not
+    taken for silence.
     """
     engine = Engine(ruleset, zone=zone)
     first = await store.read(lambda db: observations.first_since(db, since))
-    seq = max(first - 1, up_to - LIMIT)
+    clustered = await store.read(lambda db: watermarks.get(db, watermarks.CLUSTERS_AFTER))
+    seq = max(first - 1, up_to - LIMIT, clustered)
     while seq < up_to:
         found = await store.read(partial(observations.after, seq=seq, limit=BATCH))
         seen = [observation for observation in found if observation.seq <= up_to]

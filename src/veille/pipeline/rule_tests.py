@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from heapq import nlargest
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from veille.alerts.lifecycle import step
 from veille.domain.alert import Alert, AlertState, Reading
-from veille.domain.analysis import Analysis
+from veille.domain.analysis import Analysis, Passage
 from veille.domain.durations import format_duration
 from veille.domain.errors import RuleError
+from veille.nlp.clusters import Clusters
+from veille.pipeline.passages import Surroundings
 from veille.rules.engine import Engine
 from veille.rules.model import RuleSet
-from veille.rules.parse import TEST_SUFFIX, parse_rules, read_file, yaml_files
+from veille.rules.parse import TEST_SUFFIX, TOPICS_FILE, parse_rules, read_file, yaml_files
 from veille.rules.testfile import (
     BASE,
     GRID,
@@ -30,7 +34,7 @@ from veille.rules.testfile import (
 
 Given = TypeVar("Given")
 Got = TypeVar("Got")
-Analyze = Callable[[Sequence[str]], list[Analysis]]
+Analyze = Callable[[Sequence[Passage]], list[Analysis]]
 
 MOST_TOLD = 3
 """Groups shown for a missing alert, those with the largest counts: an author each may be one."""
@@ -76,6 +80,8 @@ def gather(paths: Iterable[Path]) -> dict[str, bytes]:
     for path in paths:
         if path.is_dir():
             found = yaml_files(path)
+        elif path.name == TOPICS_FILE:
+            raise RuleError(f"{path}: these are topics, not rules: veille check reads them")
         else:
             partner = path.with_name(_partner(path.name))
             found = [path, partner] if partner.is_file() else [path]
@@ -86,17 +92,27 @@ def gather(paths: Iterable[Path]) -> dict[str, bytes]:
         raise RuleError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
-def run(files: Mapping[str, bytes], analyze: Analyze | None = None) -> Report:
+def run(
+    files: Mapping[str, bytes],
+    analyze: Analyze | None = None,
+    *,
+    around: Surroundings | None = None,
+    topics: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Report:
     """Return what the tests among `files` find; `<name>_test.yml` tests the rules of `<name>.yml`.
 
     The alerts of that file, and no others, must be exactly the expected ones. `analyze` gives one
-    analysis per text, in order; without it a mention without analysis is a finding.
+    analysis per text, in order; without it a mention without analysis is a finding. `around` holds
+    the territories of the watches that tests name. `topics` are the known ones by the name of the
+    rule file; names are not checked in a file without.
     """
+    read = None if analyze is None else _Model(analyze, around or Surroundings())
     findings: list[Finding] = []
     rulesets: dict[str, RuleSet] = {}
     for name in files:
         if not name.endswith(TEST_SUFFIX):
-            rulesets[name] = _guard(findings, parse_rules, {name: files[name]}) or RuleSet()
+            parse = partial(parse_rules, topics=topics.get(name, ()))
+            rulesets[name] = _guard(findings, parse, {name: files[name]}) or RuleSet()
     if not findings:
         _guard(findings, parse_rules, {name: files[name] for name in rulesets})
     cases: list[tuple[Case, RuleSet]] = []
@@ -111,7 +127,7 @@ def run(files: Mapping[str, bytes], analyze: Analyze | None = None) -> Report:
         return Report(findings=tuple(findings))
     failed = 0
     for case, ruleset in cases:
-        problems = list(_problems(case, ruleset, analyze))
+        problems = list(_problems(case, ruleset, read))
         failed += bool(problems)
         findings += problems
     return _report(rulesets.values(), [case for case, _ in cases], findings, failed)
@@ -160,7 +176,7 @@ def _guard(findings: list[Finding], parse: Callable[[Given], Got], given: Given)
         return None
 
 
-def _problems(case: Case, ruleset: RuleSet, analyze: Analyze | None) -> Iterable[Finding]:
+def _problems(case: Case, ruleset: RuleSet, model: _Model | None) -> Iterable[Finding]:
     known = set(ruleset.versions)
     where = f"{case.file}:{case.line}"
     for expectation in case.expectations:
@@ -169,7 +185,7 @@ def _problems(case: Case, ruleset: RuleSet, analyze: Analyze | None) -> Iterable
                 message = f'rule "{alert.rule}" is not in {_partner(case.file)}'
                 yield Finding(where=f"{case.file}:{expectation.line}", message=message)
                 return
-    mentions = _analyzed(case.mentions, analyze)
+    mentions = _analyzed(case.mentions, model)
     if mentions is None:
         yield Finding(where=where, message="needs the model: write analysis", test=case.name)
         return
@@ -179,12 +195,39 @@ def _problems(case: Case, ruleset: RuleSet, analyze: Analyze | None) -> Iterable
             yield Finding(where=spot, message=message, test=case.name)
 
 
-def _analyzed(mentions: Sequence[CaseMention], analyze: Analyze | None) -> list[CaseMention] | None:
-    texts = [m.observation.text for m in mentions if m.needs_model]
-    if texts and analyze is None:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Reads the mentions of a test as the daemon would."""
+
+    analyze: Analyze
+    around: Surroundings
+
+    def read(self, mentions: Sequence[CaseMention]) -> list[Analysis]:
+        said = [mention.observation for mention in mentions]
+        return self.analyze(
+            [
+                self.around.passage(o.text, at=o.created_at, watches=o.watches, has_media=False)
+                for o in said
+            ]
+        )
+
+
+def _analyzed(mentions: Sequence[CaseMention], model: _Model | None) -> list[CaseMention] | None:
+    unread = [m for m in mentions if m.needs_model]
+    clusters = Clusters()
+    if unread and model is None:
         return None
-    analyses = iter(analyze(texts) if analyze is not None and texts else ())
-    return [m.analyzed(next(analyses)) if m.needs_model else m for m in mentions]
+    analyses = iter(model.read(unread) if model is not None and unread else ())
+    return [_clustered(m, next(analyses), clusters) if m.needs_model else m for m in mentions]
+
+
+def _clustered(mention: CaseMention, analysis: Analysis, clusters: Clusters) -> CaseMention:
+    """Return the mention with what the model found, and its cluster as in the daemon."""
+    said = mention.observation
+    author = None if said.own else said.author
+    clusters.remove(said.key)
+    found = clusters.add(said.key, said.text, author, said.received_at, version=said.seq)
+    return mention.analyzed(replace(analysis, cluster=found))
 
 
 def _play(
@@ -256,7 +299,9 @@ def _counted(reading: Reading) -> str:
     reason = reading.baseline.reason if reading.baseline else None
     why = ", ".join(filter(None, (authors, reason)))
     named = _named(reading.rule, sorted(reading.group.items()))
-    return f"{named} ({reading.value}/{reading.threshold} by {why})"
+    is_repeated = reading.mention_count > reading.value
+    of = f" different in {reading.mention_count} mentions" if is_repeated else ""
+    return f"{named} ({reading.value}/{reading.threshold}{of} by {why})"
 
 
 def _fits(expected: Expected, found: Alert | Reading) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -25,10 +25,13 @@ class RuleWatch:
 
     name = "rules"
 
-    def __init__(self, store: Store, evaluate: Evaluate, folder: Path) -> None:
+    def __init__(
+        self, store: Store, evaluate: Evaluate, folder: Path, *, topics: Sequence[str] = ()
+    ) -> None:
         self._store = store
         self._evaluate = evaluate
         self._folder = folder
+        self._topics = topics
         self._seen: Mapping[str, bytes] | None = None
         self._taken: Mapping[str, bytes] | None = None
 
@@ -65,7 +68,7 @@ class RuleWatch:
         return False
 
     def _parsed(self, files: Mapping[str, bytes]) -> RuleSet:
-        ruleset = parse_rules(files)
+        ruleset = parse_rules(files, topics=self._topics)
         if not ruleset.rules:  # a checkout under way looks like this; nobody wants to hear nothing
             raise RuleError(f"{self._folder}: no enabled rule: the last good ones stay")
         return ruleset

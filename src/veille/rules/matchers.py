@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from veille.domain.analysis import SentimentLabel, UrgencyLabel
+from veille.domain.analysis import (
+    HostilityLabel,
+    IntentLabel,
+    SentimentLabel,
+    Target,
+    UrgencyLabel,
+)
+from veille.domain.card import Hazard, Need
 from veille.domain.errors import InputError
 from veille.domain.mention import MentionKind
 from veille.rules.phrases import Pattern, compile_phrases, compile_regex
@@ -15,13 +22,18 @@ from veille.rules.yaml_nodes import Fields, Findings, Items, Node, Scalar, shown
 
 Test = Callable[[View], bool]
 
-FIELDS = (*NAME_FIELDS, *NUMBER_FIELDS, "own", "text", "entities")
+FIELDS = (*NAME_FIELDS, *NUMBER_FIELDS, "own", "cluster.is_claim", "text", "entities")
 """Every field `where:` may name, besides `any` and `not`."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "kind": tuple(MentionKind),
     "sentiment.label": tuple(SentimentLabel),
     "urgency.label": tuple(UrgencyLabel),
+    "hostility.label": tuple(HostilityLabel),
+    "hostility.target": tuple(Target),
+    "intent.label": tuple(IntentLabel),
+    "card.hazard": tuple(Hazard),
+    "card.need": tuple(Need),
 }
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda a, b: a >= b,
@@ -34,6 +46,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 _NUMBER = re.compile(r"(>=|<=|!=|=|>|<)?\s*(-?\d{1,12}(?:\.\d{1,12})?)", re.ASCII)
 _NAME = re.compile(r"(!=|=)\s*(.+)", re.DOTALL)
 _ENTITY = re.compile(r"(PER|LOC|ORG|MISC):\s*(.+)", re.DOTALL)
+_INSEE = re.compile(r"(?:\d\d|2[AB])(?:\d{3}|\d{0,2}\*)", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -48,15 +61,18 @@ class Where:
         return all(test(view) for test in self.tests)
 
 
-def compile_where(node: Node, findings: Findings) -> Where:
-    """Return the conditions of a mapping; what is wrong is noted in `findings` and left out."""
+def compile_where(node: Node, findings: Findings, topics: Sequence[str] = ()) -> Where:
+    """Return the conditions of a mapping; what is wrong is noted in `findings` and left out.
+
+    `topics` are the known ones; without any, each name may be one.
+    """
     if not isinstance(node, Fields):
         findings.add(node, f"where is a mapping of field: condition, not {shown(node)}")
         return Where()
     tests: list[Test] = []
     for name, value in node.nodes.items():
         try:
-            tests.append(_compile(name, value, findings))
+            tests.append(_compile(name, value, findings, topics))
         except _UnknownFieldError:
             known = ("any", "not", *FIELDS)
             findings.add(node.keys[name], f'unknown field "{name}"; {suggest(name, known)}')
@@ -69,25 +85,27 @@ class _UnknownFieldError(InputError):
     pass
 
 
-def _compile(name: str, value: Node, findings: Findings) -> Test:
+def _compile(name: str, value: Node, findings: Findings, topics: Sequence[str]) -> Test:
     if name == "any":
-        return _any_of(_wheres(value, findings))
+        return _any_of(_wheres(value, findings, topics))
     if name == "not":
-        negated = _any_of(_wheres(value, findings))
+        negated = _any_of(_wheres(value, findings, topics))
         return lambda view: not negated(view)
     if name not in FIELDS:
         raise _UnknownFieldError(name)
     if name == "text":
         return _text(value)
-    compile_one = _number if name in NUMBER_FIELDS else _OTHERS.get(name, _name)
-    if not isinstance(value, Items):
-        return compile_one(name, _scalar(value))
-    if not value.nodes:
+    nodes = value.nodes if isinstance(value, Items) else (value,)
+    if not nodes:
         raise InputError("the list is empty: name at least one value")
-    return _any_of_tests([compile_one(name, _scalar(item)) for item in value.nodes])
+    written = [_scalar(node) for node in nodes]
+    if name in NAME_FIELDS:
+        return _names(name, written, topics if name in {"topics", "topic"} else ())
+    compile_one = _number if name in NUMBER_FIELDS else _OTHERS[name]
+    return _any_of_tests([compile_one(name, each) for each in written])
 
 
-def _wheres(node: Node, findings: Findings) -> list[Where]:
+def _wheres(node: Node, findings: Findings, topics: Sequence[str]) -> list[Where]:
     """Return the alternatives under `any:` or `not:`; a mapping is a list of one."""
     nodes = node.nodes if isinstance(node, Items) else (node,)
     if not nodes:
@@ -95,7 +113,7 @@ def _wheres(node: Node, findings: Findings) -> list[Where]:
     for alternative in nodes:
         if isinstance(alternative, Fields) and not alternative.nodes:
             findings.add(alternative, "an empty condition matches everything: remove it")
-    return [compile_where(alternative, findings) for alternative in nodes]
+    return [compile_where(alternative, findings, topics) for alternative in nodes]
 
 
 def _any_of(wheres: list[Where]) -> Test:
@@ -129,25 +147,67 @@ def _number(name: str, written: str) -> Test:
     return test
 
 
-def _name(name: str, written: str) -> Test:
+def _operator(written: str) -> tuple[str, str]:
     found = _NAME.fullmatch(written)
-    operator, wanted = (found[1], found[2].strip()) if found else ("=", written)
-    choices = _CHOICES.get(name)
+    return (found[1], found[2].strip()) if found else ("=", written)
+
+
+def _names(name: str, written: Sequence[str], known: Sequence[str]) -> Test:
+    """Return whether any value holds; a list of 20,000 costs a mention no more than one value."""
+    get = _written_places if name == "places" else NAME_FIELDS[name]
+    wanted: set[str] = set()
+    unwanted: list[str] = []
+    for each in written:
+        operator, value = _operator(each)
+        _check_name(name, value, known)
+        if operator == "=":
+            wanted.add(value)
+        else:
+            unwanted.append(value)
+    equal = frozenset(wanted)
+
+    def test(view: View) -> bool:
+        found = get(view)
+        return not equal.isdisjoint(found) or any(value not in found for value in unwanted)
+
+    return test
+
+
+def _check_name(name: str, wanted: str, known: Sequence[str]) -> None:
+    if name == "places" and not _INSEE.fullmatch(wanted):
+        raise InputError(f'"{wanted[:60]}": write an INSEE code such as 30007, or its begin: 30*')
+    choices = known or _CHOICES.get(name)
     if choices and wanted not in choices:
         raise InputError(f'unknown value "{wanted[:60]}"; {suggest(wanted, choices)}')
     if wanted[0] in "<>!":
         raise InputError(f'"{wanted[:60]}" compares numbers, and {name} is a word: use = or !=')
-    get = NAME_FIELDS[name]
-    if operator == "=":
-        return lambda view: wanted in get(view)
-    return lambda view: wanted not in get(view)
 
 
 def _own(_name: str, written: str) -> Test:
+    wanted = _truth(written)
+    return lambda view: view.observation.own == wanted
+
+
+def _claim(_name: str, written: str) -> Test:
+    wanted = _truth(written)
+
+    def test(view: View) -> bool:
+        cluster = view.analysis.cluster
+        return (cluster is not None and cluster.is_claim) == wanted
+
+    return test
+
+
+def _truth(written: str) -> bool:
     if written not in _TRUTH:
         raise InputError(f'"{written[:60]}" is neither true nor false')
-    wanted = _TRUTH[written]
-    return lambda view: view.observation.own == wanted
+    return _TRUTH[written]
+
+
+def _written_places(view: View) -> tuple[str, ...]:
+    """Return each INSEE code of a mention, and all that a rule may write for it: 30*, 300*."""
+    codes = NAME_FIELDS["places"](view)
+    return (*codes, *(f"{code[:end]}*" for code in codes for end in range(2, len(code))))
 
 
 def _entity(_name: str, written: str) -> Test:
@@ -163,7 +223,7 @@ def _entity(_name: str, written: str) -> Test:
     )
 
 
-_OTHERS = {"own": _own, "entities": _entity}
+_OTHERS = {"own": _own, "cluster.is_claim": _claim, "entities": _entity}
 
 
 def _text(node: Node) -> Test:

@@ -15,6 +15,7 @@ from veille.rules.spike import Spike
 
 GROUP_FIELDS = (
     "watch", "source", "kind", "lang", "author", "role", "sentiment.label", "urgency.label",
+    "topic", "intent.label", "hostility.label",
 )  # fmt: skip
 """What `group_by` may name."""
 SPIKE_GROUP_FIELDS = tuple(name for name in GROUP_FIELDS if name not in {"author", "role"})
@@ -32,10 +33,18 @@ class RuleKind(StrEnum):
     SPIKE = "spike"
 
 
+class CountBy(StrEnum):
+    """What counts as one: all that says the same, or each mention."""
+
+    CLUSTERS = "clusters"
+    MENTIONS = "mentions"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule. `version` changes with anything its author wrote in it, comments and layout apart.
 
+    `count_by` says what `min_count` counts; authors are counted one by one always.
     `window`, `hold` (`for:`), `keep_firing` and `late_by` are durations; `min_count` and
     `min_authors` are at least 1. `spike` stands for spike rules alone.
     """
@@ -49,6 +58,7 @@ class Rule:
     severity: Severity
     min_count: int = 1
     min_authors: int = 1
+    count_by: CountBy = CountBy.CLUSTERS
     spike: Spike | None = None
     hold: timedelta = timedelta(0)
     keep_firing: timedelta = timedelta(0)
@@ -63,7 +73,9 @@ class Rule:
 
     @property
     def threshold(self) -> int:
-        """The smallest count that can fire: each author counts at least once."""
+        """The smallest count that can fire: of mentions each author has one at least."""
+        if self.count_by is CountBy.CLUSTERS:
+            return self.min_count
         return max(self.min_count, self.min_authors)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,14 +13,16 @@ from veille.domain.ids import content_hash
 from veille.rules.annotations import EXPECTED, NAMES, Template, parse_template
 from veille.rules.fields import Reader
 from veille.rules.matchers import Where, compile_where
-from veille.rules.model import GROUP_FIELDS, SPIKE_GROUP_FIELDS, Rule, RuleKind, RuleSet
+from veille.rules.model import GROUP_FIELDS, SPIKE_GROUP_FIELDS, CountBy, Rule, RuleKind, RuleSet
 from veille.rules.parse_spike import SPIKE_KEYS, read_spike, refuse_spike_keys
 from veille.rules.yaml_nodes import MAX_BYTES, Fields, Findings, Items, Node, Scalar, read, shown
 
 TEST_SUFFIX = "_test.yml"
+TOPICS_FILE = "topics.yml"
+"""Stands among the rules and holds none: `rules/topics.py` reads it."""
 RULE_KEYS = (
     "id", "kind", "where", "window", "group_by", "for", "keep_firing_for", "group_wait",
-    "min_count", "min_authors", "exclude_own", "late_by", "severity", "flag", "labels",
+    "count_by", "min_count", "min_authors", "exclude_own", "late_by", "severity", "flag", "labels",
     "annotations", "enabled", *SPIKE_KEYS,
 )  # fmt: skip
 ANNOTATIONS = ("summary", "description", "actions")
@@ -35,7 +37,7 @@ MAX_WINDOW = timedelta(days=7)
 
 _ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-_RESERVED = ("severity", "rule", *GROUP_FIELDS)
+_RESERVED = ("severity", "rule", *(name for name in GROUP_FIELDS if name != "topic"))
 _SECOND, _DAY, _NONE = timedelta(seconds=1), timedelta(days=1), timedelta(0)
 
 
@@ -53,12 +55,15 @@ def rule_files(directory: Path) -> dict[str, bytes]:
 
 
 def yaml_files(directory: Path) -> list[Path]:
-    """Return the `*.yml` of a folder, sorted; RuleError for `*.yaml`, which would be forgotten."""
+    """Return the `*.yml` of a folder but its topics, sorted.
+
+    RuleError for `*.yaml`, which would be forgotten.
+    """
     paths = sorted(directory.iterdir())
     for path in paths:
         if path.suffix == ".yaml":
             raise RuleError(f"{path}: rename it to {path.stem}.yml, rules are read from *.yml")
-    return [path for path in paths if path.suffix == ".yml"]
+    return [path for path in paths if path.suffix == ".yml" and path.name != TOPICS_FILE]
 
 
 def read_file(path: Path) -> bytes:
@@ -67,9 +72,10 @@ def read_file(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def parse_rules(files: Mapping[str, bytes]) -> RuleSet:
+def parse_rules(files: Mapping[str, bytes], *, topics: Sequence[str] = ()) -> RuleSet:
     """Return the rules of all files, in the order of file names; ids are unique over files.
 
+    `topics` are those that a rule may name; without any, names are not checked.
     Raises RuleError with every finding, one a line, sorted by file and place.
     """
     rules: list[Rule] = []
@@ -82,7 +88,7 @@ def parse_rules(files: Mapping[str, bytes]) -> RuleSet:
             reader = Reader(node, findings, RULE_KEYS)
             if not isinstance(node, Fields):
                 continue
-            rule = _rule(reader, name)
+            rule = _rule(reader, name, topics)
             if rule.id and rule.id in seen:
                 reader.wrong("id", f'"{rule.id}" is already at {seen[rule.id]}: choose another')
             seen.setdefault(rule.id, f"{name}:{rule.line}")
@@ -105,7 +111,7 @@ def _rule_nodes(data: bytes, findings: Findings) -> tuple[Node, ...]:
     return Reader(root, findings, ("rules",)).items("rules")
 
 
-def _rule(reader: Reader, file: str) -> Rule:
+def _rule(reader: Reader, file: str, topics: Sequence[str]) -> Rule:
     kind = RuleKind(reader.choice("kind", tuple(RuleKind)))
     is_spike = kind is RuleKind.SPIKE
     fields = SPIKE_GROUP_FIELDS if is_spike else GROUP_FIELDS
@@ -116,10 +122,11 @@ def _rule(reader: Reader, file: str) -> Rule:
         id=_id(reader),
         version=content_hash(_canonical(reader.node))[:12],
         kind=kind,
-        where=_where(reader),
+        where=_where(reader, topics),
         window=window,
         group_by=group_by,
         severity=Severity(reader.choice("severity", tuple(Severity))),
+        count_by=CountBy(reader.choice("count_by", tuple(CountBy), CountBy.CLUSTERS)),
         min_count=reader.integer("min_count", 1, 1, MAX_COUNT),
         min_authors=reader.integer("min_authors", SPIKE_AUTHORS if is_spike else 1, 1, MAX_COUNT),
         spike=read_spike(reader, window) if is_spike else None,
@@ -133,7 +140,7 @@ def _rule(reader: Reader, file: str) -> Rule:
         ),
         exclude_own=reader.truth("exclude_own", default=True),
         flag=reader.truth("flag", default=False),
-        labels=_labels(reader),
+        labels=_labels(reader, group_by),
         annotations=_annotations(reader, (*group_by, EXPECTED) if is_spike else group_by),
         file=file,
         line=reader.node.line,
@@ -166,17 +173,17 @@ def _check_kind(reader: Reader, kind: RuleKind) -> None:
         reader.wrong("where", "missing or empty: a mention rule says which mentions")
 
 
-def _where(reader: Reader) -> Where:
+def _where(reader: Reader, topics: Sequence[str]) -> Where:
     node = reader.fields.get("where")
-    return Where() if node is None else compile_where(node, reader.findings)
+    return Where() if node is None else compile_where(node, reader.findings, topics)
 
 
-def _labels(reader: Reader) -> dict[str, str]:
+def _labels(reader: Reader, group_by: Sequence[str]) -> dict[str, str]:
     labels = reader.texts("labels")
     for name in labels:
         if not _LABEL.fullmatch(name):
             reader.wrong("labels", f'"{name[:60]}" is no label name: use a to z, 0 to 9 and _')
-        elif name in _RESERVED:
+        elif name in _RESERVED or name in group_by:
             reader.wrong("labels", f'"{name}" is set by veille: choose another name')
     return labels
 

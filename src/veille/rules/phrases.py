@@ -46,18 +46,23 @@ def compile_phrases(phrases: Sequence[str]) -> Pattern:
     return _compile(f" (?:{pattern}) ")
 
 
-def _phrase(written: str) -> str:
+def check_phrase(written: str) -> list[str]:
+    """Return the words of a phrase, folded, each with its `*`; InputError for what is none."""
     if len(written) > MAX_PHRASE_LENGTH:
         raise InputError(f'"{written[:60]}…" is over {MAX_PHRASE_LENGTH} characters')
     folded = fold(written)
     found = _WORD.findall(folded)
     if not found or _STRAY.search(folded):
         raise InputError(f'"{written}": write words; * stands only at the end of a word')
+    return found
+
+
+def _phrase(written: str) -> str:
     parts = []
-    for word in found:
+    for word in check_phrase(written):
         stem = re2.escape(word.rstrip("*"))
         parts.append(f"{stem}[^ ]*" if word.endswith("*") else stem)
-    return ("" if folded.lstrip().startswith(("#", "@")) else "#?") + " ".join(parts)
+    return ("" if fold(written).lstrip().startswith(("#", "@")) else "#?") + " ".join(parts)
 
 
 def compile_regex(written: str) -> Pattern:

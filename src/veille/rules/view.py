@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
-from veille.domain.analysis import Analysis, SentimentLabel
+from veille.domain.analysis import FEELINGS, Analysis, SentimentLabel
 from veille.domain.record import Observation
 from veille.domain.text import fold, printable, words
 
@@ -50,6 +51,17 @@ class NumberField:
     high: float = 1.0
 
 
+def _cluster(view: View, name: Literal["size", "authors"]) -> int | None:
+    cluster = view.analysis.cluster
+    return None if cluster is None else cluster.size if name == "size" else cluster.authors
+
+
+def _card(view: View, name: Literal["hazard", "need"]) -> tuple[str, ...]:
+    card = view.analysis.card
+    slot = None if card is None else card.hazard if name == "hazard" else card.need
+    return () if slot is None else (slot.value.value,)
+
+
 def _probability(label: SentimentLabel) -> NumberField:
     return NumberField(lambda v: scored(v.analysis.sentiment.probabilities.get(label, 0.0)))
 
@@ -57,9 +69,14 @@ def _probability(label: SentimentLabel) -> NumberField:
 NUMBER_FIELDS: dict[str, NumberField] = {
     "followers": NumberField(lambda v: v.observation.followers, high=1e11),
     "sentiment.score": NumberField(lambda v: scored(v.analysis.sentiment.score), low=-1.0),
-    **{f"sentiment.probabilities.{label}": _probability(label) for label in SentimentLabel},
+    **{f"sentiment.probabilities.{label}": _probability(label) for label in FEELINGS},
     "crisis.score": NumberField(lambda v: scored(v.analysis.crisis)),
     "urgency.score": NumberField(lambda v: scored(v.analysis.urgency.score)),
+    "hostility.score": NumberField(lambda v: scored(v.analysis.hostility.score)),
+    "toxicity.score": NumberField(lambda v: scored(v.analysis.toxicity)),
+    "intent.score": NumberField(lambda v: scored(v.analysis.intent.score)),
+    "cluster.size": NumberField(lambda v: _cluster(v, "size"), high=1e6),
+    "cluster.authors": NumberField(lambda v: _cluster(v, "authors"), high=1e6),
 }
 
 NAME_FIELDS: dict[str, Callable[[View], tuple[str, ...]]] = {
@@ -70,6 +87,18 @@ NAME_FIELDS: dict[str, Callable[[View], tuple[str, ...]]] = {
     "role": lambda v: (v.observation.role,) if v.observation.role else (),
     "sentiment.label": lambda v: (v.analysis.sentiment.label.value,),
     "urgency.label": lambda v: (v.analysis.urgency.label.value,),
+    "hostility.label": lambda v: (v.analysis.hostility.label.value,),
+    "hostility.target": lambda v: (
+        (v.analysis.hostility.target.value,) if v.analysis.hostility.target else ()
+    ),
+    "intent.label": lambda v: (v.analysis.intent.label.value,),
+    "topics": lambda v: tuple(topic.id for topic in v.analysis.topics),
+    "topic": lambda v: tuple(topic.id for topic in v.analysis.topics[:1]),
+    "places": lambda v: tuple(
+        dict.fromkeys(place.insee for place in v.analysis.places if place.insee)
+    ),
+    "card.hazard": lambda v: _card(v, "hazard"),
+    "card.need": lambda v: _card(v, "need"),
 }
 
 

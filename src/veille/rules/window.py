@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from itertools import product
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from veille.domain.alert import Reading
@@ -17,7 +18,7 @@ from veille.domain.history import HISTORY, hour_number
 from veille.domain.ids import fingerprint
 from veille.domain.record import Observation
 from veille.rules.annotations import EXPECTED, spoken, written
-from veille.rules.model import Rule
+from veille.rules.model import CountBy, Rule
 from veille.rules.past import Past
 from veille.rules.spike import Look, Verdict, against_previous, against_season
 from veille.rules.view import View, group_values
@@ -26,10 +27,11 @@ EVIDENCE_LIMIT = 1000
 """Newest keys in a reading: no less than the mentions one evaluation step takes in, so that each
 of them reaches the lifecycle, which flags it."""
 ENTRY_LIMIT = 100_000
-"""Matching mentions kept for one rule, about 40 MB; beyond it the oldest stop counting."""
+"""Matching mentions kept for one rule, about 65 MB; beyond it the oldest stop counting."""
 
 _Mark = tuple[datetime, int, str]
 _Values = tuple[str, ...]
+K = TypeVar("K")
 
 
 class _Stage(Enum):
@@ -42,6 +44,7 @@ class _Stage(Enum):
 class _Entry:
     mark: _Mark
     author: str | None
+    counted_as: str  # what says the same counts as one
     groups: tuple[_Values, ...]
     created_at: datetime
     stage: _Stage = _Stage.COMING
@@ -55,6 +58,7 @@ class _Group:
     marks: list[_Mark] = field(default_factory=list)
     past: list[_Mark] = field(default_factory=list)
     authors: Counter[str | None] = field(default_factory=Counter)
+    distinct: Counter[str] = field(default_factory=Counter)
     reading: Reading | None = None
 
 
@@ -78,6 +82,7 @@ class Window:
         self._fading: list[_Mark] = []
         self._groups: dict[_Values, _Group] = {}
         self._order: list[_Values] = []
+        self._said: dict[tuple[_Values, int, str], list[_Mark]] = {}
 
     def observe(self, observation: Observation, view: View | None) -> None:
         """Take in a mention, an edit or a deletion."""
@@ -85,15 +90,19 @@ class Window:
         key = observation.key
         old = self._entries.get(key)
         mark = (observation.received_at, observation.seq, key)
-        if old is not None and old.mark[0] > observation.received_at - self.rule.span:
-            self._tell(old, -1)  # an older one was said in its time, whatever became of it
         self._forget(key)
+        since = observation.received_at - self.rule.span
+        if old is not None and old.mark[0] > since:
+            self._tell(old, -1, since)  # an older one was said in its time, whatever became of it
         groups = () if view is None else self._groups_of(observation, view)
         if not groups:
             return
-        entry = _Entry(mark, observation.author, groups, observation.created_at)
+        counted_as = self._counted_as(observation)
+        entry = _Entry(mark, observation.author, counted_as, groups, observation.created_at)
+        self._tell(entry, 1, since)
         self._entries[key] = entry
-        self._tell(entry, 1)
+        for said in self._places(entry):
+            insort(self._said.setdefault(said, []), mark)
         heapq.heappush(self._coming, mark)
         while len(self._entries) > ENTRY_LIMIT:
             self._drop_oldest()
@@ -127,7 +136,7 @@ class Window:
         return found
 
     def _judge(self, group: _Group, now: datetime) -> Verdict:
-        rule, value = self.rule, len(group.marks)
+        rule, value = self.rule, len(group.distinct)
         is_enough = value >= rule.min_count and _authors(rule, group) >= rule.min_authors
         if rule.spike is None or not is_enough:
             return Verdict(is_active=is_enough, threshold=rule.threshold)
@@ -155,8 +164,11 @@ class Window:
                 break
             if self.past.has_heard(start, end):
                 first = bisect_right(past, start, key=_arrival)
-                found.append(bisect_right(past, end, key=_arrival) - first)
+                found.append(self._distinct(past[first : bisect_right(past, end, key=_arrival)]))
         return found
+
+    def _distinct(self, marks: Sequence[_Mark]) -> int:
+        return len({self._entries[key].counted_as for _, _, key in marks})
 
     def _groups_of(self, observation: Observation, view: View) -> tuple[_Values, ...]:
         rule = self.rule
@@ -168,9 +180,27 @@ class Window:
             return ()
         return tuple(dict.fromkeys(product(*(group_values(view, n) for n in rule.group_by))))
 
-    def _tell(self, entry: _Entry, by: int) -> None:
-        for values in entry.groups:
-            self.past.add(self._named(values), hour_number(entry.mark[0]), by)
+    def _counted_as(self, observation: Observation) -> str:
+        cluster = None if observation.analysis is None else observation.analysis.cluster
+        if cluster is None or self.rule.count_by is CountBy.MENTIONS:
+            return observation.key
+        return cluster.id
+
+    def _tell(self, entry: _Entry, by: int, since: datetime) -> None:
+        """The hour of its arrival counts the entry, unless another has said the same in it.
+
+        Only what came after `since` is asked: how long the rule remembers more depends on when it
+        looked, and a restart would not know the same.
+        """
+        for said in self._places(entry):
+            marks = self._said.get(said)
+            if not marks or marks[-1][0] <= since:
+                self.past.add(self._named(said[0]), said[1], by)
+
+    @staticmethod
+    def _places(entry: _Entry) -> Iterator[tuple[_Values, int, str]]:
+        hour = hour_number(entry.mark[0])
+        return ((values, hour, entry.counted_as) for values in entry.groups)
 
     def _named(self, values: _Values) -> str:
         group = self._groups.get(values)
@@ -200,6 +230,7 @@ class Window:
                 insort(self._order, values)
             insort(group.marks, entry.mark)
             group.authors[entry.author] += 1
+            group.distinct[entry.counted_as] += 1
             group.reading = None
 
     def _leave(self, entry: _Entry) -> None:
@@ -216,14 +247,20 @@ class Window:
         for values in entry.groups:
             group = self._groups[values]
             del group.marks[bisect_left(group.marks, entry.mark)]
-            group.authors[entry.author] -= 1
-            if not group.authors[entry.author]:
-                del group.authors[entry.author]
+            _take(group.authors, entry.author)
+            _take(group.distinct, entry.counted_as)
             group.reading = None
 
     def _forget(self, key: str) -> None:
         entry = self._entries.pop(key, None)
-        if entry is None or entry.stage is _Stage.COMING:
+        if entry is None:
+            return
+        for said in self._places(entry):
+            marks = self._said[said]
+            del marks[bisect_left(marks, entry.mark)]
+            if not marks:
+                del self._said[said]
+        if entry.stage is _Stage.COMING:
             return
         if entry.stage is _Stage.COUNTED:
             self._uncount(entry)
@@ -242,6 +279,12 @@ class Window:
         if entry is not None and entry.mark[1] == mark[1]:
             self._dropped_at = max(self._dropped_at or entry.mark[0], entry.mark[0])
             self._forget(mark[2])
+
+
+def _take(counts: Counter[K], name: K) -> None:
+    counts[name] -= 1
+    if not counts[name]:
+        del counts[name]
 
 
 def _until(heap: list[_Mark], end: datetime) -> list[_Mark]:
@@ -282,9 +325,10 @@ def _read(rule: Rule, values: _Values, group: _Group, verdict: Verdict) -> Readi
         group=labels,
         labels={**rule.labels, **labels},
         is_active=verdict.is_active,
-        value=len(group.marks),
+        value=len(group.distinct),
         threshold=verdict.threshold,
         author_count=_authors(rule, group),
+        mention_count=len(group.marks),
         evidence=tuple(mark[2] for mark in group.marks[-EVIDENCE_LIMIT:]),
         window=rule.window,
         hold=rule.hold,

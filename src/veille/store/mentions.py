@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
 
 from veille.domain.analysis import Analysis
+from veille.domain.correction import Correction
 from veille.domain.mention import MentionKind
 from veille.domain.record import MaskedMention, StoredMention, Tombstone
 from veille.domain.text import fold, words
-from veille.store import oppositions, tallies
+from veille.store import corrections, oppositions, tallies
 from veille.store.codec import bounded, clean, json_list, micros, moment, to_json
 from veille.store.engine import Db, Row, Value
 
@@ -138,8 +139,10 @@ def delete(db: Db, keys: Iterable[str], *, cause: str, now: datetime) -> int:
 
 
 def stored(db: Db, keys: Iterable[str]) -> dict[str, StoredMention]:
-    """Return the mentions of these keys, each with the analysis of its newest version."""
-    return {row["key"]: _stored(row) for row in db.rows(_STORED, (json_list(keys),))}
+    """Return the mentions of these keys, each with analysis and corrections of its newest text."""
+    rows = db.rows(_STORED, (json_list(keys),))
+    judged = corrections.corrected(db, [row["key"] for row in rows])
+    return {row["key"]: _stored(row, judged.get(row["key"], {})) for row in rows}
 
 
 def native_ids(db: Db, keys: Iterable[str]) -> dict[str, tuple[str, str]]:
@@ -299,6 +302,8 @@ def _delete(db: Db, tombstone: Tombstone, now: datetime, *, cause: str) -> bool:
     db.execute("DELETE FROM mention_versions WHERE mention = ?", (number,))
     db.execute("DELETE FROM identities WHERE mention = ?", (number,))
     db.execute("DELETE FROM analyses WHERE mention = ?", (number,))  # its entities quote the text
+    db.execute("DELETE FROM corrections WHERE mention = ?", (number,))
+    db.execute("DELETE FROM cluster_members WHERE mention = ?", (number,))
     db.execute(
         "UPDATE observations SET author = NULL, followers = NULL, role = NULL WHERE mention = ?",
         (number,),
@@ -313,7 +318,7 @@ def observe(db: Db, number: int, received_at: datetime) -> None:
     db.execute(_OBSERVE, (micros(received_at), number))
 
 
-def _stored(row: Row) -> StoredMention:
+def _stored(row: Row, judged: Mapping[str, Correction]) -> StoredMention:
     return StoredMention(
         key=row["key"],
         source=row["source"],
@@ -334,4 +339,5 @@ def _stored(row: Row) -> StoredMention:
         has_original=row["sealed"] is not None,
         url=row["url"],
         analysis=None if row["analysis"] is None else _ANALYSIS.decode(row["analysis"]),
+        corrections=judged,
     )

@@ -354,11 +354,45 @@ _PASSWORDS = (
     "UPDATE users SET password_at = created_at",
 )
 
+# 0003: what people corrected of an analysis, and which mentions say the same thing
+_CORRECTIONS: tuple[str, ...] = (
+    # one row a head that somebody judged; the newest of a text's version counts, '' takes it back
+    """CREATE TABLE corrections (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        mention INTEGER NOT NULL REFERENCES mentions(id) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        head TEXT NOT NULL
+            CHECK (head IN ('sentiment', 'urgency', 'hostility', 'target', 'intent', 'topic')),
+        value TEXT NOT NULL,
+        previous TEXT NOT NULL,
+        model TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        at INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX corrections_by_mention ON corrections(mention, version, head, seq)",
+)
+_CLUSTERS: tuple[str, ...] = (
+    # as the analyze stage holds them in memory, by the observation with which they came in
+    """CREATE TABLE cluster_members (
+        mention INTEGER PRIMARY KEY REFERENCES mentions(id) ON DELETE CASCADE,
+        seq INTEGER NOT NULL UNIQUE,
+        at INTEGER NOT NULL,
+        cluster TEXT NOT NULL,
+        wording TEXT NOT NULL
+    ) STRICT""",
+    # until now each mention counted, from here on what says the same counts once: no comparison
+    "DELETE FROM baselines",
+    "DELETE FROM listening",
+    """INSERT OR REPLACE INTO watermarks
+        SELECT 'clusters.after', seq FROM observations ORDER BY seq DESC LIMIT 1""",
+)
+
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first_schema", (*_MENTIONS, *_ALERTS, *_PEOPLE)),
     (
         "0002_streams_spikes_erasure",
         (*_AUTHORS, *_SOURCES, *_PASSWORDS, *_BASELINES, *_ERASURE, *_OPERATIONS, *_REPORTS),
     ),
+    ("0003_understanding", (*_CORRECTIONS, *_CLUSTERS)),
 )
 """Name and statements, in order. Never change one that was released: append another."""

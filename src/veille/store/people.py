@@ -13,6 +13,8 @@ PARTS = {
     "mention_versions": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
     "identities": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
     "analyses": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
+    "cluster_members": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
+    "corrections": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
     "evidence": "mention IN ({keys})",
     "queue": "mention IN ({keys})",
 }
@@ -23,6 +25,9 @@ _HELD = f"""SELECT m.*, i.native_id, i.url, i.author_id, i.author_name, a.analys
             ELSE 'neutral' END AS class,
         (SELECT json_group_array(json_object('text', v.text, 'received_at', v.received_at))
             FROM mention_versions v WHERE v.mention = m.id) AS versions,
+        (SELECT json_group_array(json_object('of', c.head, 'said', c.value, 'before', c.previous,
+            'model', c.model, 'at', c.at))
+            FROM corrections c WHERE c.mention = m.id) AS corrections,
         (SELECT json_group_array(json_object('id', 'Q' || q.id, 'state', q.state, 'rule', q.rule))
             FROM queue q WHERE q.mention = m.key) AS queue,
         (SELECT json_group_array('I' || e.incident)

@@ -6,6 +6,8 @@ from veille.store.engine import Db
 
 PULSE = "pulse"
 """When the daemon last wrote, every ten seconds or so, in microseconds since 1970."""
+CLUSTERS_AFTER = "clusters.after"
+"""The last observation of before there were clusters: what it counted is compared with nothing."""
 
 
 def get(db: Db, name: str) -> int:

@@ -20,7 +20,7 @@ LONGEST_DELAY = timedelta(minutes=10)
 ERROR_LENGTH = 500
 
 _ANALYSIS = msgspec.json.Decoder(Analysis)
-
+_NAMES = msgspec.json.Decoder(tuple[str, ...])
 
 PROMPT = timedelta(minutes=1)
 """A mention analyzed within this time counts in windows from its arrival, a later one from then."""
@@ -28,11 +28,17 @@ PROMPT = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One version of a mention, to be analyzed."""
+    """One version of a mention, to be analyzed; `own`: published by the institution itself."""
 
     key: str
     version: int
     text: str
+    created_at: datetime
+    received_at: datetime
+    watches: tuple[str, ...] = ()
+    author: str | None = None
+    own: bool = False
+    has_media: bool = False
     lang: str | None = None
 
 
@@ -58,7 +64,8 @@ class Parked:
 def claim(db: Db, *, limit: int, now: datetime, lease: timedelta) -> list[Work]:
     """Return up to `limit` mentions to analyze, oldest first; nobody else gets them for `lease`."""
     found = db.rows(
-        """SELECT id, key, version, text, lang FROM mentions
+        """SELECT id, key, version, text, lang, created_at, received_at, watches, author, own,
+        media <> '[]' AS has_media FROM mentions
         WHERE state = 'new' AND due_at <= ?1 AND lease_until <= ?1
         ORDER BY received_at, id LIMIT ?2""",
         (micros(now), limit),
@@ -68,7 +75,21 @@ def claim(db: Db, *, limit: int, now: datetime, lease: timedelta) -> list[Work]:
         db.many(
             "UPDATE mentions SET lease_until = ? WHERE id = ?", [(until, r["id"]) for r in found]
         )
-    return [Work(key=r["key"], version=r["version"], text=r["text"], lang=r["lang"]) for r in found]
+    return [
+        Work(
+            key=r["key"],
+            version=r["version"],
+            text=r["text"],
+            created_at=moment(r["created_at"]),
+            received_at=moment(r["received_at"]),
+            watches=_NAMES.decode(r["watches"]),
+            author=r["author"],
+            own=bool(r["own"]),
+            has_media=bool(r["has_media"]),
+            lang=r["lang"],
+        )
+        for r in found
+    ]
 
 
 def release(db: Db) -> int:

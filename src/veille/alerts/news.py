@@ -1,0 +1,65 @@
+"""What an incident holds that is worth telling again: an alert that doubled, another danger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from veille.alerts.announcing import strongest
+from veille.domain.alert import Alert
+from veille.domain.incident import Incident
+
+STEP = 2
+"""An alert is told again at this many times its value told: of n calls, people hear log2(n) times.
+
+A choice: a step in calls would ring at each one of a burst, or too late in a small town.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Alerts that doubled since they were told, and mentions of a matter not told yet."""
+
+    grown: tuple[Alert, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.grown or self.keys)
+
+    def speaker(self, firing: Iterable[Alert]) -> Alert | None:
+        """Return the strongest alert that has the news; None where none has."""
+        keys = set(self.keys)
+        return strongest([*self.grown, *(a for a in firing if keys & set(a.evidence))])
+
+
+def news(incident: Incident, firing: Sequence[Alert], matters: Mapping[str, str]) -> News:
+    """Return what grew or came since the incident was told; nothing of one never told.
+
+    `matters` gives the danger or topic of urgent mentions by key. Of each new matter its first
+    mention is given, oldest first.
+    """
+    if incident.notified_at is None:
+        return News()
+    least = max(1, incident.notified_value)  # told before the values of all alerts were kept
+    grown = tuple(a for a in firing if a.value >= STEP * incident.told.get(a.fingerprint, least))
+    first: dict[str, str] = {}
+    for key in _keys(firing) if incident.told else ():
+        if key in matters and matters[key] not in incident.told_matters:
+            first.setdefault(matters[key], key)
+    return News(grown=grown, keys=tuple(first.values()))
+
+
+def tell(incident: Incident, firing: Sequence[Alert], matters: Mapping[str, str]) -> Incident:
+    """Return the incident with all that fires as told; what was told of an alert never shrinks."""
+    told = dict(incident.told)
+    for alert in firing:
+        told[alert.fingerprint] = max(alert.value, told.get(alert.fingerprint, 0))
+    found = {matters[key] for key in _keys(firing) if key in matters}
+    return replace(
+        incident, told=told, told_matters=tuple(sorted(found.union(incident.told_matters)))
+    )
+
+
+def _keys(firing: Iterable[Alert]) -> Iterable[str]:
+    return dict.fromkeys(key for alert in firing for key in alert.evidence)

@@ -12,6 +12,7 @@ from veille.app import doctor, machine
 from veille.app.lock import alone, is_held
 from veille.app.machine import Check, State
 from veille.config import Loaded, load
+from veille.domain.analysis import Passage
 from veille.domain.errors import ConfigError
 from veille.nlp import reference
 from veille.nlp.load import load_analyst
@@ -182,8 +183,8 @@ def test_a_model_that_confuses_texts_is_noticed() -> None:
         assert reference.differences(analyst) == []
 
         class Shuffled:
-            def analyze(self, texts: tuple[str, ...]) -> object:
-                return analyst.analyze(texts[::-1])
+            def analyze(self, passages: list[Passage]) -> object:
+                return analyst.analyze(passages[::-1])
 
         assert reference.differences(Shuffled()) != []  # type: ignore[arg-type]  # of its shape
     finally:

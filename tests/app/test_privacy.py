@@ -22,11 +22,19 @@ from veille.app.scan import CHUNK, scan
 from veille.cli.root import root
 from veille.collectors.mastodon_parse import Origin, read_status
 from veille.config import Loaded, load
+from veille.domain.analysis import (
+    Analysis,
+    Cluster,
+    Sentiment,
+    SentimentLabel,
+    Urgency,
+    UrgencyLabel,
+)
 from veille.domain.errors import ConfigError, InputError, StoreError
 from veille.domain.incident import Event
 from veille.domain.mention import Author, Batch, Mention
 from veille.pipeline.collect import Accepted, Collect
-from veille.store import audit, mentions, oppositions, timeline
+from veille.store import audit, mentions, oppositions, timeline, work
 from veille.store.engine import Db, SqliteStore
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -254,6 +262,30 @@ async def test_an_export_says_why_until_when_and_nothing_of_others(desk: Desk) -
     rows = await desk.store.read(lambda db: db.rows("SELECT * FROM audit"))
     assert [r["action"] for r in rows] == ["privacy.export"]
     assert "zelie" not in repr([tuple(r) for r in rows])
+
+
+async def test_an_export_does_not_name_the_message_of_somebody_else_it_resembles(
+    desk: Desk,
+) -> None:
+    await desk.say("le pont est fermé", "zelie.m")
+
+    def analyze(db: Db) -> None:
+        jobs = work.claim(db, limit=1, now=NOW, lease=timedelta(minutes=1))
+        found = Analysis(
+            lang="fr",
+            sentiment=Sentiment(label=SentimentLabel.NEUTRAL, score=0.0, probabilities={}),
+            crisis=0.0,
+            urgency=Urgency(label=UrgencyLabel.NORMAL, score=0.0),
+            cluster=Cluster(id="k" * 32, size=3, wordings=2, authors=2, is_claim=False),
+        )
+        work.save(db, [(job, found) for job in jobs], now=NOW)
+
+    await desk.store.write(analyze)
+    person = desk.person("zelie.m")
+    held = await person.export(await person.find(), actor="admin", now=NOW)
+    (message,) = held["messages"]
+    assert message["analysis"]["cluster"]["size"] == 3
+    assert "k" * 32 not in json.dumps(held)
 
 
 async def test_an_erasure_takes_all_of_one_person_and_nothing_of_others(

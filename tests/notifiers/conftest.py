@@ -51,6 +51,7 @@ def make_flood(**changes: Any) -> Facts:
         value=12,
         threshold=3,
         author_count=11,
+        mention_count=12,
         window=timedelta(minutes=15),
         annotations={"actions": "joindre le CODIS; vérifier un lieu; publier une consigne"},
         evidence=("k1", "k2"),

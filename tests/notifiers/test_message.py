@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veille.domain.alert import Baseline, BaselineKind, Severity
+from veille.domain.card import Card, Count, Hazard, Need, Slot, Span, Vulnerable
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
 from veille.notifiers.message import Line, Voice, compose
+from veille.wording.card import card_words
 from veille.wording.catalogue import catalogue
 
 Note = Callable[..., Notification]
@@ -30,6 +32,8 @@ VOICE = Voice(words=catalogue("fr"), zone=ZoneInfo("Europe/Paris"))
         (0.8999, "· probable"),
         (0.70, "· probable"),
         (0.69, "· incertain"),
+        (0.5, "· incertain"),
+        (0.16, "· à vérifier"),
         (None, "depuis 02:05"),
     ],
 )
@@ -44,10 +48,18 @@ def test_doubt_is_said_in_words(
     ("changes", "counts"),
     [
         (
-            {"value": 1, "author_count": 1, "window": None, "usual": None},
+            {"value": 1, "mention_count": 1, "author_count": 1, "window": None, "usual": None},
             "1 message d'une seule personne · depuis 02:05",
         ),
         ({"author_count": 0}, "12 messages en 15 min (d'habitude : 0) · depuis 02:05"),
+        (
+            {"value": 1, "author_count": 20, "mention_count": 20},
+            "un même message de 20 personnes en 15 min (d'habitude : 0) · depuis 02:05",
+        ),
+        (
+            {"value": 3, "author_count": 20, "mention_count": 21},
+            "3 messages différents de 20 personnes en 15 min (d'habitude : 0) · depuis 02:05",
+        ),
         (
             {"value": 1500, "usual": 0.42, "window": timedelta(hours=1, minutes=30)},
             "1 500 messages de 11 personnes en 1 h 30 (d'habitude : 0,4) · depuis 02:05",
@@ -245,3 +257,66 @@ def test_a_quote_is_short_and_hides_nothing(
 ) -> None:
     quoted = note(quotes=(Quote(text=text, source="s", at=AT),))
     assert compose(quoted, voice=voice(), quotes=True).quotes[0].text == shown
+
+
+def spanned(text: str) -> tuple[Span, ...]:
+    return (Span(text=text, start=0, end=len(text)),)
+
+
+CARD = Card(
+    hazard=Slot(value=Hazard.FLOOD, spans=spanned("l'eau monte")),
+    places=spanned("12 rue du Lavoir"),
+    people=Slot(value=Count(number=3, is_approximate=False), spans=spanned("trois")),
+    vulnerable=(Slot(value=Vulnerable.CHILDREN, spans=spanned("enfants")),),
+    need=Slot(value=Need.RESCUE, spans=spanned("au secours")),
+    time=Slot(value=AT - timedelta(minutes=20), spans=spanned("depuis 20 min")),
+    has_media=True,
+)
+EMPTY = Card(
+    hazard=None, places=(), people=None, vulnerable=(), need=None, time=None, has_media=False
+)
+
+
+def card_lines(card: Card, note: Note, *, quotes: bool = True) -> list[str]:
+    """Return the lines that a card adds to a message."""
+    bare = compose(note(), voice=VOICE, quotes=quotes).lines
+    lines = compose(note(card=card), voice=VOICE, quotes=quotes).lines
+    assert lines[len(lines) - len(bare) :] == bare
+    return [plain(f"{line.label} {line.text}") for line in lines[: len(lines) - len(bare)]]
+
+
+def test_an_urgent_message_is_summed_up_in_three_lines_unverified(note: Note) -> None:
+    assert card_lines(CARD, note) == [
+        "Non vérifié, selon un message : inondation · 12 rue du Lavoir",
+        "Personnes : 3 personnes (enfant) · secours",
+        "Moment : « depuis 20 min », soit 01:54 · image ou vidéo jointe",
+    ]
+
+
+def test_what_a_card_does_not_know_takes_no_line(note: Note) -> None:
+    assert card_lines(EMPTY, note) == []
+    only = dataclasses.replace(EMPTY, need=CARD.need)
+    assert card_lines(only, note) == ["Non vérifié, selon un message : secours"]
+    vague: Slot[datetime | None] = Slot(value=None, spans=spanned("ce matin"))
+    later = dataclasses.replace(only, hazard=CARD.hazard, time=vague)
+    assert card_lines(later, note)[1:] == ["Besoin : secours", "Moment : « ce matin »"]
+
+
+def test_a_receiver_without_texts_gets_no_card(note: Note) -> None:
+    assert card_lines(CARD, note, quotes=False) == []
+
+
+@given(text=st.text(max_size=600))
+def test_a_cards_words_are_one_line_of_bounded_length(text: str) -> None:
+    places = tuple(Span(text=text, start=0, end=len(text)) for _ in range(50))
+    card = dataclasses.replace(CARD, places=places, time=Slot(value=None, spans=places[:1]))
+    said = card_words(VOICE.words, card, "Europe/Paris")
+    assert all("\n" not in value and len(value) < 400 for value in said.values())
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_word_of_a_card_is_in_the_catalogue(language: str) -> None:
+    say = catalogue(language)
+    for area, labels in {"hazard": Hazard, "need": Need, "vulnerable": Vulnerable}.items():
+        for label in labels:
+            assert say(f"card.{area}.{label}")

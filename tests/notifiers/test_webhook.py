@@ -90,6 +90,7 @@ async def test_a_notification_is_posted_signed_with_everything_in_it(
     data = body["data"]
     assert data["incident"] == "I12"
     assert (data["value"], data["threshold"], data["authors"], data["window_s"]) == (12, 3, 11, 900)
+    assert data["messages"] == 12
     assert (data["severity"], data["state"], data["rule"]) == ("critical", "open", "flood_distress")
     assert data["link"] == "https://veille.mairie.example/incidents/12"
     assert len(data["quotes"]) == 2

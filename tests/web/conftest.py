@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,12 +23,19 @@ from veille.domain.alert import Alert, AlertState, Flag, Severity
 from veille.domain.analysis import (
     Analysis,
     Entity,
+    Hostility,
+    HostilityLabel,
+    Place,
     Sentiment,
     SentimentLabel,
+    Target,
+    Topic,
     Urgency,
     UrgencyLabel,
 )
+from veille.domain.card import Card, Count, Hazard, Need, Slot, Span, Vulnerable
 from veille.domain.errors import IntakeRefused
+from veille.domain.explanation import Explanation
 from veille.domain.incident import Event, Incident, IncidentState, QueueState
 from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
@@ -100,6 +107,21 @@ class Vault:
         return self.texts.get(key)
 
 
+class Teller:
+    """Explains as told, and keeps the texts it was asked about."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer: tuple[Explanation, ...] | None = ()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def explain(self, text: str) -> tuple[Explanation, ...] | None:
+        self.asked.append(text)
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return self.answer
+
+
 class Compiled(jinja2.BytecodeCache):
     """Templates compiled once for all tests: half of their time otherwise."""
 
@@ -122,6 +144,7 @@ class Town:
     door: Door
     pulse: Pulse
     vault: Vault
+    teller: Teller
     url: str
     app: web.Application
     keys: list[str] = field(default_factory=list)
@@ -171,8 +194,10 @@ class Browser:
         if action not in page.text:
             raise LookupError(action)
         hidden = {"csrf": page.field("csrf", action=action)}
-        if 'name="version"' in page.text[page.text.index(f'action="{action}"') :][:300]:
-            hidden["version"] = page.field("version", action=action)
+        form = page.text[page.text.index(f'action="{action}"') :].partition("</form>")[0]
+        for name in ("version", "reading"):
+            if f'name="{name}"' in form:
+                hidden[name] = page.field(name, action=action)
         return await self.post(action, {**hidden, **fields})
 
     async def sign_in(self, name: str, password: str = PASSWORD) -> Answer:
@@ -197,6 +222,20 @@ def masked(number: int, text: str, **fields: object) -> MaskedMention:
     return MaskedMention(**{**values, **fields})  # type: ignore[arg-type]
 
 
+def card(place: Entity) -> Card:
+    """Return a card that names a danger, a place, somebody and a time."""
+    said = Span(text="<b>depuis 20 min</b>", start=0, end=20)
+    return Card(
+        hazard=Slot(value=Hazard.FLOOD, spans=(said,)),
+        places=(Span(text=place.text, start=place.start, end=place.end),),
+        people=Slot(value=Count(number=3, is_approximate=True), spans=(said,)),
+        vulnerable=(Slot(value=Vulnerable.ELDERLY, spans=(said,)),),
+        need=Slot(value=Need.RESCUE, spans=(said,)),
+        time=Slot(value=NOW - timedelta(minutes=20), spans=(said,)),
+        has_media=True,
+    )
+
+
 def analysis(text: str, *, urgent: float = 0.95, negative: float = 0.75) -> Analysis:
     """Return findings on a text; `Lavoir` is a place wherever it stands."""
     at = text.find("rue du Lavoir")
@@ -213,8 +252,17 @@ def analysis(text: str, *, urgent: float = 0.95, negative: float = 0.75) -> Anal
         urgency=Urgency(
             label=UrgencyLabel.URGENT if urgent >= 0.5 else UrgencyLabel.NORMAL, score=urgent
         ),
+        hostility=Hostility(label=HostilityLabel.THREAT, score=0.75, target=Target.STAFF),
+        topics=(Topic(id="flood", score=0.8), Topic(id="roads", score=0.3)),
         entities=(entity,) if at >= 0 else (),
-        analyzers={"sentiment.fr": "v1"},
+        places=(
+            Place(name="Lons", insee="39300", score=0.99, start=0, end=4),
+            Place(name="Saint-Aubin", insee=None, score=0.4, start=4, end=8),
+        ),
+        card=card(entity) if at >= 0 and urgent >= 0.5 else None,
+        analyzers=dict.fromkeys(
+            ("sentiment", "urgency", "crisis", "hostility", "toxicity", "intent", "topics"), "v1"
+        ),
     )
 
 
@@ -332,7 +380,7 @@ def language() -> str:
 async def empty_town(
     store: SqliteStore, settings: WebSettings, language: str
 ) -> AsyncIterator[Town]:
-    clock, door, pulse, vault = Clock(), Door(), Pulse(), Vault()
+    clock, door, pulse, vault, teller = Clock(), Door(), Pulse(), Vault(), Teller()
     app = build(
         store=store,
         settings=settings,
@@ -344,11 +392,13 @@ async def empty_town(
         health=pulse,
         originals=vault,
         now=clock,
+        explainer=teller,
+        topics={"flood": "Inondation", "roads": "Voirie"},
     )
     app[SITE].templates.bytecode_cache = Compiled()
     async with AsyncExitStack() as stack:
         address = await listen(app, "127.0.0.1:0", stack)
-        yield Town(store, clock, door, pulse, vault, address, app)
+        yield Town(store, clock, door, pulse, vault, teller, address, app)
 
 
 @pytest.fixture

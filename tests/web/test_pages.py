@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import jinja2
 import pytest
 
-from veille.store import sources
+from veille.pipeline import redact
+from veille.store import mentions, sources
+from veille.store.engine import Db
 
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 # Fixtures come from conftest.py; importmode=importlib keeps it from being imported by name.
@@ -137,3 +140,74 @@ async def test_a_daemon_that_is_not_well_says_so_to_who_looks(town: Town, camill
     town.pulse.reasons = ("less than 5% of the disk is free",)
     page = (await camille.get("/")).text
     assert "veille ne travaille pas comme il faut : less than 5% of the disk is free" in page
+
+
+async def test_an_item_shows_all_findings_in_words(town: Town, camille: Browser) -> None:
+    page = await camille.get("/queue/1")
+    for name, value in (
+        ("Hostilité", "menace (probable), contre un agent"),
+        ("Intention", "indécis"),
+        ("Sujets", "Inondation, Voirie"),
+        ("Communes", "Lons (39300), Saint-Aubin (plusieurs possibles)"),
+    ):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page.text
+
+
+@pytest.mark.parametrize("path", ["/queue/1", "/incidents/1"])
+async def test_an_urgent_text_shows_its_card_unverified_and_escaped(
+    town: Town, camille: Browser, path: str
+) -> None:
+    page = await camille.get(path)
+    assert "Fiche d&#39;urgence" in page.text
+    assert "Non vérifié : lu par la machine dans ce seul message." in page.text
+    for name, value in (
+        ("Danger", "inondation"),
+        ("Lieu", "rue du Lavoir"),
+        ("Personnes", "environ 3 personnes (personne âgée)"),
+        ("Besoin", "secours"),
+        ("Moment", "« &lt;b&gt;depuis 20 min&lt;/b&gt; », soit 01:56"),
+        ("Média", "image ou vidéo jointe"),
+    ):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page.text
+
+
+async def test_a_calm_text_shows_no_card(town: Town, camille: Browser) -> None:
+    assert "Fiche d&#39;urgence" not in (await camille.get("/queue/2")).text
+
+
+def forget(db: Db, key: str, cause: str | None) -> None:
+    """The mention is gone; without a cause nobody has noted it on its item."""
+    mentions.delete(db, [key], cause=cause or mentions.DELETED, now=NOW)
+    if cause is not None:
+        redact.follow_up(db, NOW)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (mentions.DELETED, "Ce message a été supprimé par sa source."),
+        (mentions.ERASED, "Ce message a été effacé à la demande de la personne."),
+        (mentions.EXPIRED, "Ce message a été effacé : sa durée de conservation est atteinte."),
+        (None, "Ce message n&#39;est plus gardé."),
+    ],
+)
+async def test_a_text_that_is_gone_says_why_and_nothing_of_an_analysis(
+    town: Town, camille: Browser, cause: str | None, words: str
+) -> None:
+    assert "Analysé par une version antérieure" not in (await camille.get("/queue/1")).text
+    await town.store.write(lambda db: forget(db, town.keys[0], cause))
+    page = await camille.get("/queue/1")
+    assert words in page.text
+    assert "pas encore faite" not in page.text
+    assert "Ce que l&#39;analyse en dit" not in page.text
+
+
+async def test_pages_do_not_change_with_the_files_under_a_running_daemon(
+    town: Town, camille: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced(*_: object) -> None:
+        raise jinja2.TemplateNotFound("read from disk again")
+
+    monkeypatch.setattr(jinja2.PackageLoader, "get_source", replaced)
+    for path in ("/", "/incidents/1", "/queue/1", "/queue/1/why", "/account"):
+        assert (await camille.get(path)).status == 200

@@ -58,13 +58,36 @@ def test_a_spike_says_its_bound_and_a_short_history() -> None:
     assert "(peu d'historique)" in FR.count(unknown, usual=None, certainty=None)
 
 
+@pytest.mark.parametrize(
+    ("value", "threshold", "counted", "least"),
+    [
+        (1, 1, "un même message de 20 personnes en 15 min", "1 message"),
+        (3, 2, "3 messages différents de 20 personnes en 15 min", "2 messages différents"),
+        (20, 10, "20 messages de 20 personnes en 15 min", "10 messages"),
+    ],
+)
+def test_twenty_accounts_that_say_the_same_are_no_twenty_messages(
+    value: int, threshold: int, counted: str, least: str
+) -> None:
+    said = replace(alert(authors=20), value=value, mention_count=20, threshold=threshold)
+    assert plain(FR.counted(said)) == counted
+    assert plain(FR.why(said)).endswith(f"a compté {counted} ; seuil : {least}.")
+
+
 def test_what_is_unknown_is_left_out() -> None:
     assert FR.count(alert(authors=0, window=None), usual=None, certainty=None) == "12 messages"
 
 
 @pytest.mark.parametrize(
     ("probability", "word"),
-    [(0.9, "certain"), (0.899, "probable"), (0.7, "probable"), (0.699, "incertain")],
+    [
+        (0.9, "certain"),
+        (0.899, "probable"),
+        (0.7, "probable"),
+        (0.699, "incertain"),
+        (0.5, "incertain"),
+        (0.499, "à vérifier"),
+    ],
 )
 def test_doubt_is_a_word_by_the_thresholds_of_the_interface(probability: float, word: str) -> None:
     assert FR.certainty(probability) == word

@@ -45,7 +45,7 @@ def findings(loaded: Loaded) -> list[str]:
             part()
         except VeilleError as error:
             found.extend(str(error).splitlines())
-    return found
+    return list(dict.fromkeys(found))  # the model reads the topics that rules name
 
 
 def _unmatched(loaded: Loaded) -> Iterator[str]:
@@ -186,4 +186,10 @@ def rules_report(paths: Sequence[Path], loaded: Loaded | None) -> Report:
     if not files:
         raise RuleError(f"{given[0]}: no rules and no tests here: name a folder that holds some")
     analyst = cache(lambda: parts.load_analyst(loaded))
-    return rule_tests.run(files, lambda texts: analyst().analyze(texts))
+    known = cache(lambda folder: [t.id for t in parts.topics(loaded, beside=folder)])
+    return rule_tests.run(
+        files,
+        lambda passages: analyst().analyze(passages),
+        around=parts.surroundings(loaded),
+        topics={name: known(Path(name).parent) for name in files},
+    )

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -24,6 +25,7 @@ from veille.pipeline.collect import Collect
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.dispatch import Dispatch
 from veille.pipeline.evaluate import Evaluate
+from veille.pipeline.explanations import Explanations
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
 from veille.pipeline.presence import Presence
@@ -67,14 +69,7 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
     runner = Runner(now=now)
     async with AsyncExitStack() as stack:
         database = loaded.resolve(config.veille.data_dir) / "veille.db"
-        stack.enter_context(alone(database.with_name("veille.lock")))
-        require_finished(database)
-        store = await stack.enter_async_context(SqliteStore(database))
-        await store.write(work.release)  # only a killed process can have held a lease
-        await store.write(outbox.release)
-        await store.write(_try_parked_again)
-        # an erasure that was killed, or one older than the backup that was restored
-        await reapply_erasures(store, database.with_name(LEDGER), now=now())
+        store = await _opened(database, stack, now())
         if config.privacy.key not in loaded.secrets:
             log.warning("authors_dropped", missing=config.privacy.key)
         analyst = await asyncio.to_thread(parts.load_analyst, loaded)
@@ -86,18 +81,12 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         delivers = await _add_delivery(loaded, store, runner, stack, now=now)
         dispatched = runner.add(dispatch, tick_s=1.0, then=delivers)
         evaluated = runner.add(evaluate, tick_s=GRID_S, then=[dispatched])
-        analyzed = runner.add(Analyze(store, analyst), tick_s=GRID_S, then=[evaluated])
-        for pull in await pullers(loaded, store, collect, stack):
-            runner.add(pull, tick_s=0.5, then=[analyzed], limit_s=OUTSIDE_STEP_S)
-        for stream in await streams(loaded, store, collect, stack):
-            runner.add(
-                stream,
-                tick_s=STREAM_TICK_S,
-                then=[analyzed],
-                limit_s=OUTSIDE_STEP_S,
-                close=stream.close,
-            )
-        runner.add(RuleWatch(store, evaluate, parts.rules_folder(loaded)), tick_s=1.0)
+        analyze = Analyze(store, analyst, around=parts.surroundings(loaded))
+        analyzed = runner.add(analyze, tick_s=GRID_S, then=[evaluated])
+        await _add_sources(loaded, store, collect, runner, stack, then=analyzed)
+        known = [topic.id for topic in parts.topics(loaded)]
+        folder = parts.rules_folder(loaded)
+        runner.add(RuleWatch(store, evaluate, folder, topics=known), tick_s=1.0)
         redacted = runner.add(Redact(store), tick_s=1.0, then=delivers)
         runner.add(Sweep(store, config.privacy), tick_s=300.0, then=[redacted])
         runner.add(Upkeep(store, collect, database=database), tick_s=10.0)
@@ -106,10 +95,44 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         runner.add(Outside(store), tick_s=1.0, then=[analyzed, evaluated])
         watched = await operations.watch_over(loaded, store, runner, stack, now=now)
         intake = Intake(store, collect, doors(loaded), now=now, wake=analyzed)
-        await _open_web(loaded, store, (intake, watched), now, stack)
+        await _open_web(loaded, store, (intake, watched, Explanations(analyst)), now, stack)
         watched.started()
         log.info("started", sources=len(config.source), receivers=len(config.receiver))
         yield runner
+
+
+async def _opened(database: Path, stack: AsyncExitStack, now: datetime) -> SqliteStore:
+    """Return the store, this process alone in it, with what a killed one left half-done undone."""
+    stack.enter_context(alone(database.with_name("veille.lock")))
+    require_finished(database)
+    store = await stack.enter_async_context(SqliteStore(database))
+    await store.write(work.release)  # only a killed process can have held a lease
+    await store.write(outbox.release)
+    await store.write(_try_parked_again)
+    # an erasure that was killed, or one older than the backup that was restored
+    await reapply_erasures(store, database.with_name(LEDGER), now=now)
+    return store
+
+
+async def _add_sources(
+    loaded: Loaded,
+    store: SqliteStore,
+    collect: Collect,
+    runner: Runner,
+    stack: AsyncExitStack,
+    *,
+    then: Wake,
+) -> None:
+    for pull in await pullers(loaded, store, collect, stack):
+        runner.add(pull, tick_s=0.5, then=[then], limit_s=OUTSIDE_STEP_S)
+    for stream in await streams(loaded, store, collect, stack):
+        runner.add(
+            stream,
+            tick_s=STREAM_TICK_S,
+            then=[then],
+            limit_s=OUTSIDE_STEP_S,
+            close=stream.close,
+        )
 
 
 async def _add_delivery(
@@ -145,11 +168,11 @@ async def _add_delivery(
 async def _open_web(
     loaded: Loaded,
     store: SqliteStore,
-    ports: tuple[Intake, operations.Operations],
+    ports: tuple[Intake, operations.Operations, Explanations],
     now: Callable[[], datetime],
     stack: AsyncExitStack,
 ) -> None:
-    config, (intake, watched) = loaded.config, ports
+    config, (intake, watched, explainer) = loaded.config, ports
     site = build(
         store=store,
         settings=config.web,
@@ -162,5 +185,7 @@ async def _open_web(
         exposition=watched.exposition,
         originals=Originals(store, key=parts.sealing_key(loaded), now=now),
         now=now,
+        topics={topic.id: topic.name for topic in parts.topics(loaded)},
+        explainer=explainer,
     )
     await listen(site, config.web.listen, stack)

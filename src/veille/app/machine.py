@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +20,14 @@ from veille.app.check import rules_report
 from veille.app.lock import is_held
 from veille.config import Loaded
 from veille.domain.errors import VeilleError
-from veille.nlp.reference import differences
+from veille.nlp.load import read_references
+from veille.nlp.parity import MEAN_LIMIT, Gap, mean_gap
+from veille.nlp.reference import differences, distances
 from veille.pipeline.upkeep import DISK_LOW_RATIO, free_ratio
 from veille.store.engine import connect_look, library
 from veille.store.upkeep import quick_check
 from veille.wording.catalogue import Catalogue
-from veille.wording.format import percent
+from veille.wording.format import number, percent
 
 CHECK_S = 20.0
 """A store is looked through for this long at most."""
@@ -176,6 +178,8 @@ def understanding(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
     else:
         try:
             wrong = differences(analyst)
+            references = read_references(parts.model_settings(loaded), analyst.manifest)
+            far = distances(analyst, references)
         finally:
             analyst.close()
         name = f"{analyst.manifest.name} {analyst.manifest.version}"
@@ -184,7 +188,24 @@ def understanding(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
             yield _problem("model", text, say("start.doctor.install"))
         else:
             yield Check(area="model", text=say("start.doctor.model", name=name))
+        if far:
+            yield _arithmetic(far, say)
     yield from _rules(loaded, say)
+
+
+def _arithmetic(far: Mapping[str, Gap], say: Catalogue) -> Check:
+    """Return how far this processor's scores are from those the model was published with."""
+    mean, worst = mean_gap(far), max(gap.worst for gap in far.values())
+    values = {
+        "count": max(gap.n for gap in far.values()),
+        "mean": number(say, mean, decimals=3),
+        "worst": number(say, worst, decimals=2),
+        "limit": number(say, MEAN_LIMIT, decimals=2),
+    }
+    if mean > MEAN_LIMIT:
+        remedy = say("start.doctor.scores_remedy")
+        return _problem("model", say("start.doctor.scores_far", **values), remedy)
+    return Check(area="model", text=say("start.doctor.scores", **values))
 
 
 def _rules(loaded: Loaded, say: Catalogue) -> Iterator[Check]:

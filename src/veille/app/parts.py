@@ -11,29 +11,48 @@ from pathlib import Path
 import msgspec
 
 from veille.config import Loaded, packaged
+from veille.domain.errors import RuleError
 from veille.domain.query import Matcher
+from veille.domain.topic import TopicSpec
 from veille.nlp import load as nlp
 from veille.nlp.analyst import Analyst
 from veille.nlp.settings import ModelSettings
+from veille.pipeline.passages import Surroundings
 from veille.privacy import seal
 from veille.privacy.protect import Protector
 from veille.privacy.pseudonym import Pseudonyms
 from veille.privacy.settings import PrivacySettings
 from veille.rules.model import RuleSet
-from veille.rules.parse import parse_rules, rule_files
+from veille.rules.parse import TOPICS_FILE, parse_rules, read_file, rule_files
+from veille.rules.topics import parse_topics
 
 KEY_BYTES = 32
 
 
-def load_analyst(loaded: Loaded | None) -> Analyst:
-    """Return the model of the configuration, or the shipped one without."""
-    settings = ModelSettings()
+def load_analyst(loaded: Loaded | None, *, folder: Path | None = None) -> Analyst:
+    """Return the model of the configuration, the shipped one without, or that of `folder`."""
+    settings = model_settings(loaded, folder=folder)
+    return nlp.load_analyst(settings, topics=topics(loaded))
+
+
+def surroundings(loaded: Loaded | None) -> Surroundings:
+    """Return what the model is told around a text; without a configuration, of no territory."""
+    if loaded is None:
+        return Surroundings()
+    return Surroundings.of(loaded.watches, zone=loaded.timezone)
+
+
+def model_settings(loaded: Loaded | None, *, folder: Path | None = None) -> ModelSettings:
+    """Return the settings of the models, paths resolved; with `folder`, of the model in there."""
+    settings = ModelSettings() if loaded is None else loaded.config.models
     if loaded is not None:
-        settings = loaded.config.models
-        if settings.directory is not None:
-            folder = str(loaded.resolve(settings.directory))
-            settings = msgspec.structs.replace(settings, directory=folder)
-    return nlp.load_analyst(settings)
+        paths = {name: getattr(settings, name) for name in ("directory", "calibration", "encoder")}
+        given = {name: str(loaded.resolve(path)) for name, path in paths.items() if path}
+        settings = msgspec.structs.replace(settings, **given)
+    if folder is None:
+        return settings
+    # a calibration is of one model only
+    return msgspec.structs.replace(settings, directory=str(folder), encoder=None, calibration=None)
 
 
 def rules_folder(loaded: Loaded | None) -> Path:
@@ -45,7 +64,32 @@ def rules_folder(loaded: Loaded | None) -> Path:
 
 def rules(loaded: Loaded | None) -> RuleSet:
     """Return the rules of the configuration, or the shipped ones without."""
-    return parse_rules(rule_files(rules_folder(loaded)))
+    files = rule_files(rules_folder(loaded))
+    return parse_rules(files, topics=[topic.id for topic in topics(loaded)])
+
+
+def topics(loaded: Loaded | None, *, beside: Path | None = None) -> tuple[TopicSpec, ...]:
+    """Return the topics of the configuration, or the shipped ones without. Raises RuleError.
+
+    A file of topics in the folder `beside` comes before the shipped one, and before that of the
+    configuration unless it is set there.
+    """
+    path = topics_file(loaded)
+    is_set = loaded is not None and loaded.config.models.topics is not None
+    if beside is not None and not is_set and (own := beside / TOPICS_FILE).is_file():
+        path = own
+    try:
+        return parse_topics(str(path), read_file(path))
+    except OSError as error:
+        raise RuleError(f"{path}: cannot read the topics: {error.strerror}") from error
+
+
+def topics_file(loaded: Loaded | None) -> Path:
+    """Return the file of topics: the one set, else that among the rules, else the shipped one."""
+    if loaded is not None and loaded.config.models.topics is not None:
+        return loaded.resolve(loaded.config.models.topics)
+    path = rules_folder(loaded) / TOPICS_FILE
+    return path if path.exists() else packaged("rules") / TOPICS_FILE
 
 
 def matcher(loaded: Loaded) -> Matcher:

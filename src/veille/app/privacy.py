@@ -341,13 +341,26 @@ def _message(row: Row, kept: dict[str, timedelta]) -> Json:
             for v in msgspec.json.decode(row["versions"])
         ],
         "watches": msgspec.json.decode(row["watches"]),
-        "analysis": None if row["analysis"] is None else msgspec.json.decode(row["analysis"]),
+        "analysis": None if row["analysis"] is None else _analysis(row["analysis"]),
+        # who judged it stays inside: staff are no recipients (CJEU C-579/21, 22 June 2023)
+        "corrections": [
+            {**c, "at": moment(c["at"]).isoformat()}
+            for c in msgspec.json.decode(row["corrections"])
+        ],
         "queue": msgspec.json.decode(row["queue"]),
         "incidents": msgspec.json.decode(row["incidents"]),
         "shown_to": msgspec.json.decode(row["receivers"]),
         "class": row["class"],
         "expires_at": (received_at + kept[row["class"]]).isoformat(),
     }  # fmt: skip
+
+
+def _analysis(raw: str) -> Json:
+    """An analysis without the name of its cluster: it is the key of a message of somebody else."""
+    found: Json = msgspec.json.decode(raw)
+    if (cluster := found.get("cluster")) is not None:
+        found["cluster"] = {name: value for name, value in cluster.items() if name != "id"}
+    return found
 
 
 def _scanned(search: traces.Search, found: traces.Found) -> Json:

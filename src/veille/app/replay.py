@@ -99,7 +99,7 @@ async def build_stages(store: Store, loaded: Loaded | None, masking: Protector) 
             protector=masking,
             is_replay=True,
         ),
-        analyze=Analyze(store, analyst),
+        analyze=Analyze(store, analyst, around=parts.surroundings(loaded)),
         evaluate=Evaluate(store, parts.rules(loaded), zone=loaded.timezone if loaded else PARIS),
         dispatch=Dispatch(store, route=route, group_wait=waits),
     )

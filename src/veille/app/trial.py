@@ -89,7 +89,18 @@ def _understand(
         return ()
     analyst = parts.load_analyst(loaded)
     try:
-        analyses = analyst.analyze([one.text for one in masked])
+        around = parts.surroundings(loaded)
+        analyses = analyst.analyze(
+            [
+                around.passage(
+                    one.text,
+                    at=one.created_at,
+                    watches=one.watches,
+                    has_media=bool(one.media),
+                )
+                for one in masked
+            ]
+        )
     finally:
         analyst.close()
     return tuple(

@@ -30,8 +30,14 @@ def command(ctx: click.Context, as_json: bool, config_path: Path | None) -> None
         if not found:
             counts = loaded.config
             click.echo(
-                f"{loaded.path}: {len(counts.watch)} watches, {len(counts.source)} sources, "
-                f"{len(counts.receiver)} receivers, rules and models: in order"
+                f"{loaded.path}: {_counted(len(counts.watch), 'watch', 'watches')}, "
+                f"{_counted(len(counts.source), 'source', 'sources')}, "
+                f"{_counted(len(counts.receiver), 'receiver', 'receivers')}, "
+                "rules and models: in order"
             )
     if found:
         sys.exit(1)
+
+
+def _counted(count: int, one: str, other: str) -> str:
+    return f"{count} {one if count == 1 else other}"

@@ -25,6 +25,7 @@ COMMANDS = {
     "analyze": "read texts or mentions and print what the model understands",
     "replay": "play a file on a virtual clock and print what would have alerted",
     "rules": "test rules on written mentions",
+    "models": "measure, calibrate and train what reads the texts",
     "report": "write the weekly summary",
     "queue": "list, acknowledge, assign, resolve, note; while the daemon runs",
     "backup": "copy the store while it is in use, verify a copy, put one back",

@@ -210,7 +210,7 @@ def _json(trial: Trial) -> dict[str, Any]:  # Any: the shape of the JSON printed
 
 
 def _item(shown: Shown) -> dict[str, Any]:  # Any: the shape of the JSON printed
-    from veille.cli.analyze import analysis_json
+    from veille.cli.findings import analysis_json
 
     return {
         "source": shown.original.source,

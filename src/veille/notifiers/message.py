@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from veille.domain.card import Card
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
+from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
 from veille.wording.format import clock, duration, excerpt, measure, moment, number, visible
 
@@ -20,7 +23,9 @@ _TITLE_MAX = 100
 _LINE_MAX = 500
 _LINK_MAX = 3000  # Slack: url of a button
 _CERTAIN, _PROBABLE = 0.90, 0.70  # docs: interface, principle 3
+_EVEN = 0.5  # a rule may fire below it: more likely not so than so
 _MACHINE = "veille"  # the actor of what no person did
+_CARD_ROWS = (("hazard", "places"), ("people", "need"), ("time", "media"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +90,9 @@ def compose(notification: Notification, *, voice: Voice, quotes: bool) -> Messag
         link_text=words("notify.link_text", link=link) if link else "",
         language=words.language,
         quotes=_quoted(notification, words) if quotes else (),
-        lines=_lines(notification if quotes else replace(notification, places=()), voice),
+        lines=_lines(
+            notification if quotes else replace(notification, places=(), card=None), voice
+        ),
     )
 
 
@@ -107,7 +114,7 @@ def _headline(facts: Facts, institution: str, words: Catalogue) -> str:
 
 def _counts(facts: Facts, voice: Voice) -> str:
     words = voice.words
-    parts = [_count("messages", facts.value, words)]
+    parts = [_messages(facts, words)]
     if facts.author_count:  # 0: authors are not kept without a pseudonym key
         parts.append(_count("people", facts.author_count, words))
     if facts.window is not None:
@@ -124,7 +131,7 @@ def _counts(facts: Facts, voice: Voice) -> str:
 def _certainty(probability: float | None, words: Catalogue) -> list[str]:
     if probability is None:
         return []
-    word = "uncertain"
+    word = "uncertain" if probability >= _EVEN else "unlikely"
     if probability >= _CERTAIN:
         word = "certain"
     elif probability >= _PROBABLE:
@@ -170,13 +177,35 @@ def _lines(notification: Notification, voice: Voice) -> tuple[Line, ...]:
         "why": _why(facts, words),
         "actions": excerpt(", ".join(filter(None, actions)), _LINE_MAX),
     }
-    return tuple(
+    lines = [
         Line(label=words(f"notify.label.{key}"), text=text) for key, text in texts.items() if text
-    )
+    ]
+    return (*_card(notification.card, voice), *lines)
+
+
+def _card(card: Card | None, voice: Voice) -> list[Line]:
+    """Return up to three lines: danger and place, people and need, time and media."""
+    if card is None:
+        return []
+    said = card_words(voice.words, card, voice.zone.key)
+    rows = [" · ".join(said[key] for key in row if key in said) for row in _CARD_ROWS]
+    filled = [(row, text) for row, text in zip(_CARD_ROWS, rows, strict=True) if text]
+    labels = [_card_label(row, said, voice.words) for row, _ in filled]
+    labels[:1] = [voice.words("card.unverified")] if filled else []
+    return [
+        Line(label=label, text=_line(text, _LINE_MAX))
+        for label, (_, text) in zip(labels, filled, strict=True)
+    ]
+
+
+def _card_label(row: tuple[str, ...], said: Mapping[str, str], words: Catalogue) -> str:
+    """Return the label of a row: that of its first slot which says something."""
+    first = next(key for key in row if key in said)
+    return words("notify.label.card", label=words(f"card.label.{first}"))
 
 
 def _why(facts: Facts, words: Catalogue) -> str:
-    counted = [_count("messages", facts.value, words)]
+    counted = [_messages(facts, words)]
     if facts.window is not None:
         counted.append(words("notify.within", window=duration(words, facts.window)))
     is_fixed = facts.baseline is not None and facts.baseline.expected is None
@@ -191,6 +220,12 @@ def _why(facts: Facts, words: Catalogue) -> str:
 def _quotes(quotes: tuple[Quote, ...]) -> tuple[Quote, ...]:
     shown = (replace(quote, text=_line(quote.text, _QUOTE_MAX)) for quote in quotes)
     return tuple(quote for quote in shown if quote.text)[:_QUOTES_MAX]
+
+
+def _messages(facts: Facts, words: Catalogue) -> str:
+    """Return `12 messages`; where several say the same `3 messages différents`."""
+    is_repeated = facts.mention_count > facts.value
+    return _count("different" if is_repeated else "messages", facts.value, words)
 
 
 def _count(key: str, value: int, words: Catalogue) -> str:

@@ -25,8 +25,9 @@ class _Quote(Struct, frozen=True, kw_only=True):
 class Told(Struct, frozen=True, kw_only=True):
     """An incident as programs are told of it: no author, no name of a colleague.
 
-    `value` messages by `authors` people within `window_s` seconds (null: no window) against a
-    `threshold`; `usual` is the mean before, `certainty` the model's, in [0, 1]. `quotes` and
+    `value` is what the rule counted within `window_s` seconds (null: no window) against a
+    `threshold`: different messages, or each; `messages` are all of them, by `authors` people (both
+    0: unknown). `usual` is the mean before, `certainty` the model's, in [0, 1]. `quotes` and
     `places` come from texts: they stand there only where the receiver may have texts.
     """
 
@@ -37,6 +38,7 @@ class Told(Struct, frozen=True, kw_only=True):
     rule: str
     value: int
     threshold: int | float
+    messages: int
     authors: int
     window_s: int | None
     opened_at: datetime
@@ -148,6 +150,7 @@ def _told(notification: Notification, *, quotes: bool) -> Told:
         rule=facts.rule,
         value=facts.value,
         threshold=facts.threshold,
+        messages=facts.mention_count,
         authors=facts.author_count,
         window_s=None if facts.window is None else int(facts.window.total_seconds()),
         opened_at=facts.opened_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,7 @@ from veille.web import (
 )
 from veille.web.network import networks
 from veille.web.passwords import PasswordDesk
-from veille.web.ports import Actions, Exposition, Health, Intake, Originals
+from veille.web.ports import Actions, Explainer, Exposition, Health, Intake, Originals
 from veille.web.security import ACCESS, Handler, add_headers, errors, gate
 from veille.web.settings import WebSettings
 from veille.web.site import SITE, Access, Site
@@ -36,6 +36,7 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("GET", "/incidents/{id}", incident_page.page, Access.READ),
     ("POST", "/incidents/{id}/{verb}", forms.on_incident, Access.ACT),
     ("GET", "/queue/{id}", item_page.page, Access.READ),
+    ("GET", "/queue/{id}/why", item_page.page_with_reasons, Access.READ),
     ("POST", "/queue/{id}/{verb}", forms.on_item, Access.ACT),
     ("POST", "/mentions/{key}/original", item_page.original, Access.ACT),
     ("GET", "/account", account.page, Access.READ),
@@ -66,10 +67,13 @@ def build(
     now: Callable[[], datetime],
     shown_now: Callable[[], datetime] | None = None,
     exposition: Exposition | None = None,
+    topics: Mapping[str, str] | None = None,
+    explainer: Explainer | None = None,
 ) -> web.Application:
     """Return the application; ConfigError for an unknown language or a wrong trusted proxy.
 
-    Sessions live by `now`; ages on pages are counted from `shown_now`, where it is another clock.
+    `topics` are names by id: what a mention may be corrected to. Sessions live by `now`; ages on
+    pages are counted from `shown_now`, where it is another clock.
     """
     app = web.Application(middlewares=[errors, gate], client_max_size=_FORM_LIMIT)
     say, files = catalogue(language), static_files.load()
@@ -89,6 +93,8 @@ def build(
         proxies=networks(settings.trusted_proxies),
         templates=_templates(say, institution, files),
         passwords=PasswordDesk(),
+        topics=topics or {},
+        explainer=explainer,
     )
     app[static_files.FILES] = files
     app[ACCESS] = {(method, path): access for method, path, _, access in ROUTES}
@@ -103,12 +109,15 @@ def build(
 def _templates(
     say: Catalogue, institution: str, files: static_files.StaticFiles
 ) -> jinja2.Environment:
+    package = jinja2.PackageLoader("veille.web")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("veille.web"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # all of them now: an upgrade in place replaces the files while the daemon before it still runs
+    sources = {n: package.get_source(environment, n)[0] for n in package.list_templates()}
+    environment.loader = jinja2.DictLoader(sources)
     environment.globals.update(t=say, institution=institution, static=dict(files.paths))
     return environment

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from veille.domain.errors import ConflictError, InputError
+from veille.domain.correction import CHOICES, TAKEN_BACK
+from veille.domain.errors import ConflictError, InputError, RereadError, TargetError
 from veille.domain.ids import short_id
 from veille.domain.incident import QueueState
 from veille.store import timeline, users
@@ -18,6 +19,8 @@ from veille.web.words import number_of
 
 _NOTE_LENGTH = 2000
 _VERSION_DIGITS = 18
+TAKE_BACK = "-"
+"""In a form: the person's label is withdrawn; an empty field says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class Order:
         return self.fields.get(name, "").strip()
 
 
-Act = Callable[[Order], Awaitable[None]]
+Act = Callable[[Order], Awaitable[str | None]]
+"""Does it; returns what was done where the verb does not say it."""
 
 
 async def take(order: Order) -> None:
@@ -77,8 +81,32 @@ async def move(order: Order) -> None:
     )
 
 
+async def correct(order: Order) -> str | None:
+    """What the form says of the analysis stands; a head left at "no opinion" stays as it was.
+
+    Return `withdrawn` when the form only takes back, `unchanged` when all stood already.
+    """
+    labels = {head: said for head in CHOICES if (said := order.field(head))}
+    topic = labels.get("topic", TAKE_BACK)
+    if not labels or (topic != TAKE_BACK and topic not in order.site.topics):
+        raise InputError(f"{order.target}: choose from the lists shown")
+    said_of = {head: TAKEN_BACK if said == TAKE_BACK else said for head, said in labels.items()}
+    has_changed = await order.site.actions.correct(
+        order.target,
+        labels=said_of,
+        actor=order.actor,
+        version=order.version,
+        reading=order.field("reading"),
+    )
+    if not has_changed:
+        return "unchanged"
+    return None if any(said_of.values()) else "withdrawn"
+
+
 ON_INCIDENT: dict[str, Act] = {"take": take, "assign": assign, "note": note, "resolve": resolve}
-ON_ITEM: dict[str, Act] = {"take": take, "assign": assign, "note": note, "move": move}
+ON_ITEM: dict[str, Act] = {
+    "take": take, "assign": assign, "note": note, "move": move, "correct": correct,
+}  # fmt: skip
 
 
 async def on_incident(request: web.Request) -> web.Response:
@@ -106,16 +134,20 @@ async def _run(
         raise web.HTTPNotFound
     order = await _order(request, short_id(letter, number))
     try:
-        await act(order)
+        done = await act(order) or verb
+    except RereadError:
+        return await show(request, problem=order.site.say("web.conflict.reread"), status=409)
     except ConflictError:
         events = await order.site.store.read(lambda db: timeline.of(db, order.target))
         return await show(request, problem=words_of(request).conflict(events), status=409)
+    except TargetError:
+        return await show(request, problem=order.site.say("web.refused.target"), status=400)
     except InputError:
         key = f"web.refused.{verb}"
         known = key if key in order.site.say.messages else "web.refused.other"
         return await show(request, problem=order.site.say(known), status=400)
     folder = "incidents" if letter == "I" else "queue"
-    return see(f"/{folder}/{number}?done={verb}")
+    return see(f"/{folder}/{number}?done={done}")
 
 
 async def _order(request: web.Request, target: str) -> Order:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from veille.domain.correction import CHOICES, machine_labels, model_of, reading_of
 from veille.domain.ids import short_id
 from veille.domain.incident import Event, QueueItem, QueueState
 from veille.domain.record import StoredMention
 from veille.store import mentions, queue, timeline, users
 from veille.store.engine import Db
+from veille.web import why
 from veille.web.login import safe_next
 from veille.web.site import done_of, form_of, render, render_watched, site_of, visitor_of, words_of
 from veille.web.text import safe_link
-from veille.web.words import number_of
+from veille.web.words import Words, number_of
 from veille.wording.format import visible
 
 MOVES = (
@@ -47,16 +49,36 @@ def _load(db: Db, number: int) -> _Loaded | None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One head as a form asks about it: what a person said ("" nothing) and what the machine did.
+
+    `machine` is "" where it was undecided: there is nothing to confirm.
+    """
+
+    head: str
+    name: str
+    choices: tuple[tuple[str, str], ...]
+    judged: str
+    machine: str
+
+
 async def show(
-    request: web.Request, *, problem: str | None = None, status: int = 200
+    request: web.Request, *, problem: str | None = None, status: int = 200, asks_why: bool = False
 ) -> web.Response:
-    """Return the queue item's page, with what stood in the way of an action."""
+    """Return the queue item's page, with what stood in the way of an action.
+
+    `asks_why`: with the words that carried each label, which takes seconds; a HEAD needs none.
+    """
     number = number_of(request.match_info["id"], "Q")
     if number is None:
         raise web.HTTPNotFound
     loaded = await site_of(request).store.read(lambda db: _load(db, number))
     if loaded is None:
         raise web.HTTPNotFound
+    answer = None
+    if asks_why and request.method != "HEAD":
+        answer, loaded = await _explained(request, number, loaded)
     words, item, mention = words_of(request), loaded.item, loaded.mention
     name = short_id("Q", item.id)
     return render_watched(
@@ -72,15 +94,67 @@ async def show(
         done=done_of(request, name),
         may_open=visitor_of(request).may_act and mention is not None and mention.has_original,
         link=safe_link(mention.url) if mention else None,
+        gone=words.gone(mention, loaded.events),
         lines=[words.line(event) for event in loaded.events],
         moves=MOVES,
         people=loaded.people,
+        questions=questions(mention, words),
+        may_ask_why=why.may_ask(request, mention),
+        answer=answer,
+        reading=_reading(mention),
     )
+
+
+async def _explained(
+    request: web.Request, number: int, loaded: _Loaded
+) -> tuple[why.Answer, _Loaded]:
+    """Return the answer, and the item as it is after those seconds."""
+    answer = await why.answer(request, loaded.mention)
+    now = await site_of(request).store.read(lambda db: _load(db, number))
+    if now is None:
+        raise web.HTTPNotFound
+    is_same = _reading(now.mention) == _reading(loaded.mention)
+    return (answer if is_same else why.Answer(problem="changed")), now
+
+
+def _reading(mention: StoredMention | None) -> str:
+    """Return the mark of the text and analysis on the page, "" where there is none to judge."""
+    if mention is None or mention.analysis is None or mention.is_deleted:
+        return ""
+    return reading_of(mention.version, mention.analysis)
+
+
+def questions(mention: StoredMention | None, words: Words) -> list[Question]:
+    """Return what may be corrected of an analysis: nothing before it is made, no head it lacks."""
+    if mention is None or mention.analysis is None or mention.is_deleted:
+        return []
+    said = machine_labels(mention.analysis)
+    found = []
+    for head, choices in CHOICES.items():
+        judged = mention.corrections.get(head)
+        machine = said.get(head, "")
+        values = tuple(words.topics) if head == "topic" else choices
+        if values and (judged or model_of(mention.analysis, head)):
+            found.append(
+                Question(
+                    head=head,
+                    name=words.say(f"web.head.{head}"),
+                    choices=tuple((value, words.label(head, value)) for value in values),
+                    judged=judged.value if judged else "",
+                    machine=machine if machine in values else "",
+                )
+            )
+    return found
 
 
 async def page(request: web.Request) -> web.Response:
     """The queue item's page."""
     return await show(request)
+
+
+async def page_with_reasons(request: web.Request) -> web.Response:
+    """The queue item's page, with the words that carried each label."""
+    return await show(request, asks_why=True)
 
 
 async def original(request: web.Request) -> web.Response:

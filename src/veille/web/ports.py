@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from veille.domain.explanation import Explanation
 from veille.domain.incident import QueueState
 
 
@@ -29,6 +30,21 @@ class Actions(Protocol):
 
     async def note(self, target: str, *, text: str, actor: str) -> None:
         """`text` stands in the timeline of `target`."""
+
+    async def correct(
+        self,
+        target: str,
+        *,
+        labels: Mapping[str, str],
+        actor: str,
+        version: int | None = None,
+        reading: str | None = None,
+    ) -> bool:
+        """The mention of `target` has these labels, by head; "" takes a person's label back.
+
+        Return whether that changed anything.
+        RereadError when `reading`, the text and analysis that were judged, is of before.
+        """
 
 
 class Intake(Protocol):
@@ -56,6 +72,16 @@ class Exposition(Protocol):
 
     async def render(self) -> bytes:
         """The text format of Prometheus, without names or texts of people."""
+
+
+class Explainer(Protocol):
+    """Says which words carried the labels of a text."""
+
+    async def explain(self, text: str) -> tuple[Explanation, ...] | None:
+        """What carried each label, in seconds; None at once while it explains another text.
+
+        TimeoutError when it takes too long.
+        """
 
 
 class Originals(Protocol):

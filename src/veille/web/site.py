@@ -15,7 +15,7 @@ from aiohttp import web
 from veille.store.protocol import Store
 from veille.web.network import Networks
 from veille.web.passwords import PasswordDesk
-from veille.web.ports import Actions, Exposition, Health, Intake, Originals
+from veille.web.ports import Actions, Explainer, Exposition, Health, Intake, Originals
 from veille.web.settings import WebSettings
 from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
@@ -52,7 +52,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What `app.build` was given, and what is made once from it."""
+    """What `app.build` was given, and what is made once from it; `topics` are names by id."""
 
     store: Store
     settings: WebSettings
@@ -69,6 +69,8 @@ class Site:
     proxies: Networks
     templates: jinja2.Environment
     passwords: PasswordDesk
+    topics: Mapping[str, str]
+    explainer: Explainer | None
 
 
 SITE = web.AppKey("site", Site)
@@ -89,7 +91,11 @@ def words_of(request: web.Request) -> Words:
     """Return the site's words as of now."""
     site = site_of(request)
     return Words(
-        say=site.say, timezone=site.timezone, now=site.shown_now(), institution=site.institution
+        say=site.say,
+        timezone=site.timezone,
+        now=site.shown_now(),
+        institution=site.institution,
+        topics=site.topics,
     )
 
 

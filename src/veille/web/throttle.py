@@ -1,4 +1,4 @@
-"""How often a login may be tried: by name and address, so that nobody locks out another."""
+"""How often a login may be tried, by name and address; how often a visitor may ask why."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from veille.store import users
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
+Limits = tuple[tuple[timedelta, int], ...]
 _ANY_NAME = ""  # no user has it
 # (whose tries, within, how many). 20 an hour against 12 characters is hopeless for a guesser;
 # the last is for one place that tries many names. Judgement, as ASVS 5.0 6.3.1 leaves it to us.
 _BY_NAME = ((timedelta(minutes=1), 5), (timedelta(hours=1), 20))
 _BY_PLACE = ((timedelta(minutes=15), 100),)
+# an explanation takes 7 s of a core at most (docs/models.md): half a core for a minute, then 12 %
+_WHY = "why"  # no address
+_BY_VISITOR = ((timedelta(minutes=1), 5), (timedelta(hours=1), 60))
 _LONGEST = timedelta(hours=1)
 
 
@@ -34,9 +38,26 @@ async def attempt(store: Store, name: str, address: str, *, now: datetime) -> ti
     return await store.write(count)
 
 
+async def ask_why(store: Store, name: str, *, now: datetime) -> timedelta | None:
+    """Count one question of a visitor before it is answered; return how long to wait if refused."""
+
+    def count(db: Db) -> timedelta | None:
+        users.drop_failures(db, before=now - _LONGEST)
+        wait = _over(db, name, _WHY, _BY_VISITOR, now)
+        if wait is None:
+            users.note_failure(db, name=name, address=_WHY, at=now)
+        return wait
+
+    return await store.write(count)
+
+
 def _wait(db: Db, name: str, address: str, now: datetime) -> timedelta | None:
-    for who, limits in ((name, _BY_NAME), (_ANY_NAME, _BY_PLACE)):
-        for within, most in limits:
-            if users.failures(db, name=who, address=address, since=now - within) >= most:
-                return within
+    by_name = _over(db, name, address, _BY_NAME, now)
+    return by_name or _over(db, _ANY_NAME, address, _BY_PLACE, now)
+
+
+def _over(db: Db, name: str, address: str, limits: Limits, now: datetime) -> timedelta | None:
+    for within, most in limits:
+        if users.failures(db, name=name, address=address, since=now - within) >= most:
+            return within
     return None

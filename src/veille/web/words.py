@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from veille.domain.alert import Alert, Severity
+from veille.domain.analysis import Hostility, HostilityLabel, Place
+from veille.domain.correction import HOSTILE, Correction, machine_labels, model_of
 from veille.domain.errors import InputError
 from veille.domain.ids import parse_short_id
 from veille.domain.incident import Event, Incident, IncidentState, QueueState
@@ -15,11 +17,15 @@ from veille.domain.places import places
 from veille.domain.record import StoredMention
 from veille.web.text import Piece, foreign_lang, pieces
 from veille.wording import format as wording
+from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
 
 _SHAPES = {Severity.CRITICAL: "▲", Severity.WARNING: "◆", Severity.INFO: "●"}
 _CERTAIN, _PROBABLE = 0.90, 0.70  # interface.md, principle 3
+_EVEN = 0.5  # a rule may flag below it: more likely not so than so
 _EXCERPT = 160
+UNDECIDED = "undecided"
+_GONE = frozenset({"queue.deleted", "queue.erased", "queue.expired"})  # pipeline/redact.py
 _PLACES = 3
 
 
@@ -40,6 +46,7 @@ class Words:
     timezone: ZoneInfo
     now: datetime
     institution: str = ""
+    topics: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, severity: Severity) -> str:
         """Return the shape that goes with the word."""
@@ -69,8 +76,12 @@ class Words:
         return wording.duration(self.say, self.now - since)
 
     def counted(self, alert: Alert) -> str:
-        """Return `12 messages de 11 personnes en 15 min`; people and window only if known."""
-        said = self.say.count("web.count.messages", alert.value)
+        """Return `12 messages de 11 personnes en 15 min`; people and window only if known.
+
+        Where several say the same: `3 messages différents`, `un même message`.
+        """
+        noun = "different" if alert.mention_count > alert.value else "messages"
+        said = self.say.count(f"web.count.{noun}", alert.value)
         if alert.author_count:
             people = self.say.count("web.count.people", alert.author_count)
             said = self.say("web.count.of", messages=said, people=people)
@@ -92,7 +103,9 @@ class Words:
     def why(self, alert: Alert) -> str:
         """Return why an alert fired, with the values that decided."""
         written = wording.measure(self.say, alert.threshold, decimals=2)
-        threshold = self.say.count("web.count.messages", alert.threshold, count=written)
+        is_repeated = alert.mention_count > alert.value and alert.threshold > 1
+        noun = "different" if is_repeated else "messages"
+        threshold = self.say.count(f"web.count.{noun}", alert.threshold, count=written)
         is_fixed = alert.baseline is not None and alert.baseline.expected is None
         key = "web.count.why_fixed" if is_fixed else "web.count.why"
         return self.say(key, rule=alert.rule, counted=self.counted(alert), threshold=threshold)
@@ -113,9 +126,9 @@ class Words:
 
     def certainty(self, probability: float) -> str:
         """Return a calibrated probability as a word."""
-        if probability >= _CERTAIN:
-            return self.say("web.certainty.certain")
-        return self.say(f"web.certainty.{'probable' if probability >= _PROBABLE else 'uncertain'}")
+        at_least = ((_CERTAIN, "certain"), (_PROBABLE, "probable"), (_EVEN, "uncertain"))
+        word = next((word for least, word in at_least if probability >= least), "unlikely")
+        return self.say(f"web.certainty.{word}")
 
     def tone(self, mention: StoredMention | None) -> str:
         """Return `négatif (probable)`, "" before analysis."""
@@ -123,16 +136,14 @@ class Words:
             return ""
         sentiment = mention.analysis.sentiment
         probability = sentiment.probabilities.get(sentiment.label.value, 0.0)
-        return self.say(
-            "web.finding.words",
-            label=self.say(f"web.sentiment.{sentiment.label.value}"),
-            certainty=self.certainty(probability),
-        )
+        return self._likely(mention, "sentiment", sentiment.label, probability)
 
     def urgency(self, mention: StoredMention) -> str:
         """Return `urgent (certain)`, "" before analysis."""
         if mention.analysis is None:
             return ""
+        if (judged := mention.corrections.get("urgency")) is not None:
+            return self.judged(judged, mention)
         urgency = mention.analysis.urgency
         is_urgent = urgency.label.value == "urgent"
         return self.say(
@@ -141,10 +152,38 @@ class Words:
             certainty=self.certainty(urgency.score if is_urgent else 1 - urgency.score),
         )
 
+    def label(self, head: str, value: str) -> str:
+        """Return the word for a label of an analysis; a topic that is no more is shown as it is."""
+        if head == "topic":
+            return self.topics.get(value, value)
+        key = f"web.{head}.{value}"
+        return self.say(key) if key in self.say.messages else self.say("web.unknown")
+
+    def judged(self, judged: Correction, mention: StoredMention) -> str:
+        """Return `positif (corrigé)`, or `(confirmé)` where the machine had said the same."""
+        said = {} if mention.analysis is None else machine_labels(mention.analysis)
+        key = "confirmed" if said.get(judged.head) == judged.value else "corrected"
+        return self.say(f"web.correct.{key}", label=self.label(judged.head, judged.value))
+
+    def judgements(self, mention: StoredMention) -> list[str]:
+        """Return who says what of the analysis since when, and what stood there before."""
+        return [
+            self.say(
+                "web.correct.line",
+                head=self.say(f"web.head.{each.head}"),
+                label=self.judged(each, mention),
+                name=each.actor,
+                when=self.at(each.at),
+                previous=self.label(each.head, each.previous),
+            )
+            for each in mention.corrections.values()
+        ]
+
     def findings(self, mention: StoredMention) -> list[str]:
         """Return tone, and urgency when there is some, for the line under a quote."""
         found = [self.tone(mention)]
-        if mention.analysis is not None and mention.analysis.urgency.label.value == "urgent":
+        says_urgent = mention.analysis is not None and mention.analysis.urgency.label == "urgent"
+        if says_urgent or "urgency" in mention.corrections:
             found.append(self.urgency(mention))
         return [words for words in found if words]
 
@@ -154,6 +193,7 @@ class Words:
         values = {
             "sentiment": self.tone(mention),
             "urgency": self.urgency(mention),
+            **self._read(mention),
             "places": ", ".join(self.places([mention])),
             "source": mention.source,
             "published": self.at(mention.created_at),
@@ -163,6 +203,68 @@ class Words:
             "masked": self.masked(mention),
         }
         return [(self.say(f"web.finding.{key}"), value) for key, value in values.items() if value]
+
+    def _read(self, mention: StoredMention) -> dict[str, str]:
+        found = mention.analysis
+        if found is None:
+            return {}
+        judged = mention.corrections.get("topic")
+        topics = [self.label("topic", topic.id) for topic in found.topics]
+        return {
+            "hostility": self._hostility(mention, found.hostility),
+            "intent": self._likely(mention, "intent", found.intent.label, found.intent.score),
+            "topics": self.judged(judged, mention) if judged else ", ".join(topics),
+            "communes": ", ".join(map(self._commune, found.places)),
+        }
+
+    def _hostility(self, mention: StoredMention, found: Hostility) -> str:
+        is_none = found.label is HostilityLabel.NONE
+        sure = 1 - found.score if is_none else found.score
+        said = self._likely(mention, "hostility", found.label, sure)
+        judged = mention.corrections.get("target")
+        if not said:
+            return ""
+        stands = mention.corrections.get("hostility")
+        if (stands.value if stands else found.label) not in HOSTILE:
+            return said
+        if judged is None and found.target is None:
+            return said
+        target = self.judged(judged, mention) if judged else self.say(f"web.target.{found.target}")
+        return self.say("web.finding.against", label=said, target=target)
+
+    def _likely(self, mention: StoredMention, head: str, label: str, probability: float) -> str:
+        """Return a person's label, else the machine's with how sure it is, "" if it never ran."""
+        if (judged := mention.corrections.get(head)) is not None:
+            return self.judged(judged, mention)
+        if mention.analysis is None or not model_of(mention.analysis, head):
+            return ""
+        said = self.label(head, label)
+        if label == UNDECIDED:
+            return said
+        return self.say("web.finding.words", label=said, certainty=self.certainty(probability))
+
+    def _commune(self, place: Place) -> str:
+        key = "commune_open" if place.insee is None else "commune"
+        name = wording.visible(place.name)
+        return self.say(f"web.finding.{key}", name=name, insee=place.insee)
+
+    def is_of_before(self, mention: StoredMention) -> bool:
+        """Whether the analysis was made without hostility: by an earlier release, or model."""
+        return mention.analysis is not None and not model_of(mention.analysis, "hostility")
+
+    def gone(self, mention: StoredMention | None, events: Iterable[Event]) -> str:
+        """Return why a text is gone, as far as the events of its item tell; "" while it stands."""
+        if mention is not None and not mention.is_deleted:
+            return ""
+        causes = [event.kind.removeprefix("queue.") for event in events if event.kind in _GONE]
+        return self.say(f"web.item.{causes[-1] if causes else 'gone'}")
+
+    def card(self, mention: StoredMention) -> list[tuple[str, str]]:
+        """Return the emergency card as (name, value); nothing where there is none."""
+        if mention.card is None or mention.is_deleted:
+            return []
+        said = card_words(self.say, mention.card, self.timezone.key)
+        return [(self.say(f"card.label.{key}"), text) for key, text in said.items()]
 
     def places(self, mentions: Iterable[StoredMention]) -> list[str]:
         """Return the three places most messages name, the most named first."""
@@ -207,6 +309,7 @@ class Words:
             "to": self._value(event, "to", "assignee"),
             "receiver": self._value(event, "receiver"),
             "state": self._state(event),
+            "heads": self._heads(event),
         }
         sentence = self.say(key if key in self.say.messages else "web.event.other", **values)
         return Line(at=event.at, text=sentence, is_note=event.kind == "note")
@@ -222,6 +325,11 @@ class Words:
     def _state(self, event: Event) -> str:
         key = f"web.state.{event.data.get('state')}"
         return self.say(key) if key in self.say.messages else self.say("web.unknown")
+
+    def _heads(self, event: Event) -> str:
+        heads = event.data.get("heads")
+        known = [f"web.head.{head}" for head in heads] if isinstance(heads, list) else []
+        return ", ".join(self.say(key).lower() for key in known if key in self.say.messages)
 
     def conflict(self, events: Iterable[Event]) -> str:
         """Return who was faster, from the last thing a person did."""

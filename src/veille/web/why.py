@@ -1,0 +1,81 @@
+"""`/queue/{id}/why`: the words that carried each label, as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from veille.domain.explanation import Explanation
+from veille.domain.record import StoredMention
+from veille.store import work
+from veille.web import throttle
+from veille.web.site import site_of, visitor_of, words_of
+from veille.web.words import Words
+from veille.wording.format import number, visible
+
+CROWD = 500
+"""With more texts waiting to be read nothing is explained: the longest explanation takes 7 s of a
+core (docs/models.md), in which as many could be read at 12.6 ms each (benchmarks/README.md)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A head, its label, and the words that carried it, each with the points it loses without."""
+
+    head: str
+    label: str
+    words: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The reasons for the labels of a text, or in `problem` why there are none.
+
+    `problem` is "" or the end of a message's key: slow, late, busy or changed.
+    """
+
+    reasons: tuple[Reason, ...] = ()
+    problem: str = ""
+
+
+def may_ask(request: web.Request, mention: StoredMention | None) -> bool:
+    """Whether there is something to explain, and somebody who can."""
+    is_read = mention is not None and mention.analysis is not None and not mention.is_deleted
+    return is_read and site_of(request).explainer is not None
+
+
+async def answer(request: web.Request, mention: StoredMention | None) -> Answer:
+    """Return the reasons for the labels of a mention, or why there are none now.
+
+    It takes seconds: what is shown of the mention is read again after them.
+    """
+    site = site_of(request)
+    if site.explainer is None or mention is None or not may_ask(request, mention):
+        raise web.HTTPNotFound
+    if (await site.store.read(work.backlog)).count > CROWD:
+        return Answer(problem="late")
+    if await throttle.ask_why(site.store, visitor_of(request).name, now=site.now()):
+        return Answer(problem="slow")
+    try:
+        found = await site.explainer.explain(mention.text)
+    except TimeoutError:  # its thread works on, and holds the turn
+        found = None
+    if found is None:
+        return Answer(problem="busy")
+    return Answer(reasons=_said(words_of(request), found))
+
+
+def _said(words: Words, found: Sequence[Explanation]) -> tuple[Reason, ...]:
+    return tuple(
+        Reason(
+            head=words.say(f"web.head.{each.head}"),
+            label=words.label(each.head, each.label),
+            words=tuple(
+                (visible(span.text), number(words.say, round(100 * span.weight)))
+                for span in each.spans
+            ),
+        )
+        for each in found
+    )

@@ -27,6 +27,7 @@ from veille.collectors.base import WebhookSource
 from veille.collectors.interchange import parse_lines
 from veille.config import load
 from veille.demo.slack import SlackStandIn
+from veille.domain.analysis import Passage
 from veille.domain.clock import utc_now
 from veille.net.signature import sign
 from veille.pipeline.analyze import Analyze
@@ -119,7 +120,7 @@ async def stages(folder: Path, count: int) -> None:
     rng = random.Random(1)
     async with SqliteStore(folder / "stages.db") as store:
         analyst = parts.load_analyst(loaded)
-        analyst.analyze([text(rng)] * 8)
+        analyst.analyze([Passage(text=text(rng))] * 8)
         collect = Collect(store, matcher=parts.matcher(loaded), protector=parts.protector(loaded))
         evaluate = Evaluate(store, parts.rules(loaded))
         dispatch = Dispatch(

@@ -122,8 +122,9 @@ def test_what_the_model_has_not_read_is_said_and_not_counted(
 def test_what_the_model_abstains_on_counts_in_the_volume_only(press: Press) -> None:
     press.hear("positive", 3)
     press.hear("neutral")
+    press.hear("undecided", 2)
     found = press.summary()
-    assert (found.volume.now, found.net.now.denominator) == (4, 4)
+    assert (found.volume.now, found.net.now.denominator, found.mood.abstained) == (6, 4, 2)
 
 
 def test_urgent_and_masked_are_counted_by_kind(press: Press) -> None:

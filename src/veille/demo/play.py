@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from veille.app import parts
 from veille.app.channels import doors, notifiers
 from veille.app.operations import check
 from veille.app.replay import build_stages, protector
@@ -213,6 +214,7 @@ async def _assemble(
         originals=Originals(store, key=None, now=clock.now),
         now=utc_now,
         shown_now=clock.now,
+        topics={topic.id: topic.name for topic in parts.topics(loaded)},
     )
     address = await listen(site, config.web.listen, stack)
     health.is_started = True

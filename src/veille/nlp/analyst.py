@@ -61,9 +61,15 @@ class Analyst:
         prepared = [for_encoder(text) for text in texts]
         read = [legible(text) for text in prepared]
         pending = iter(self._encoder.submit(list(compress(prepared, read))))
-        entities = self._entities.find(texts)  # while the encoder's threads work
+        # while the encoder's threads work
+        entities = self._entities.find(texts)
+        places = [
+            self._places(passage, named) if known else ()
+            for passage, named, known in zip(shown, entities, read, strict=True)
+        ]
         encoded = [next(pending).result() if known else None for known in read]
-        found = [self._analysis(*parts) for parts in zip(shown, encoded, entities, strict=True)]
+        columns = zip(shown, encoded, entities, places, strict=True)
+        found = [self._analysis(*parts) for parts in columns]
         return [restored(*parts) for parts in zip(found, (p.text for p in passages), strict=True)]
 
     def explain(self, passage: Passage) -> tuple[Explanation, ...]:
@@ -84,8 +90,16 @@ class Analyst:
         """Stop the threads; the analyst is not used again."""
         self._encoder.close()
 
+    def _places(self, passage: Passage, entities: tuple[Entity, ...]) -> tuple[Place, ...]:
+        text = passage.text[:TEXT_LIMIT]
+        return self._communes.resolve(text, entities, territory=passage.territory)
+
     def _analysis(
-        self, passage: Passage, encoded: Encoded | None, entities: tuple[Entity, ...]
+        self,
+        passage: Passage,
+        encoded: Encoded | None,
+        entities: tuple[Entity, ...],
+        places: tuple[Place, ...],
     ) -> Analysis:
         if encoded is None:
             return Analysis(
@@ -100,7 +114,6 @@ class Analyst:
             )
         heads, logits, text = self._heads, encoded.logits, passage.text
         urgency = heads.urgency(logits)
-        places = self._communes.resolve(text[:TEXT_LIMIT], entities, territory=passage.territory)
         is_urgent = urgency.label is UrgencyLabel.URGENT
         return Analysis(
             lang=self._languages.detect(text),

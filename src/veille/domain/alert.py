@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,6 +59,41 @@ class Baseline:
     reason: str | None = None
 
 
+class Comparison(StrEnum):
+    """How a measured value is held against its threshold."""
+
+    AT_LEAST = ">="
+    ABOVE = ">"
+    AT_MOST = "<="
+    BELOW = "<"
+
+
+_HOLDS: Mapping[Comparison, Callable[[float, float], bool]] = {
+    Comparison.AT_LEAST: operator.ge,
+    Comparison.ABOVE: operator.gt,
+    Comparison.AT_MOST: operator.le,
+    Comparison.BELOW: operator.lt,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One thing a rule asks, as measured: `name` is `count`, `authors`, `surprise`, …
+
+    `value` None: it could not be measured, and does not hold.
+    """
+
+    name: str
+    value: float | None
+    threshold: float
+    comparison: Comparison = Comparison.AT_LEAST
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value passes, from the numbers kept here alone."""
+        return self.value is not None and _HOLDS[self.comparison](self.value, self.threshold)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What one rule says of one group at one instant.
@@ -67,6 +103,8 @@ class Reading:
     than `value` where some say the same. `evidence` holds mention keys, oldest first.
     `labels` are the rule's labels and the group's, `group` the group's alone. `group_wait` None: as
     its severity waits. `baseline` is None unless a spike rule's floors are reached.
+    `conditions` are all that the rule asks, in its order: it is active when all of them hold.
+    `shadow`: nobody is told, nothing is flagged.
     """
 
     rule: str
@@ -87,6 +125,8 @@ class Reading:
     flag: bool = False
     annotations: Mapping[str, str] = field(default_factory=dict)
     baseline: Baseline | None = None
+    conditions: tuple[Condition, ...] = ()
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +135,9 @@ class Alert:
 
     `started_at` is when the condition began to hold, `fired_at` when it fired, `cleared_at` since
     when the condition no longer holds (None while it does). `threshold` and `baseline` stay as they
-    were at `started_at`: later ones hold the alert's own mentions. `mention_count` is 0 in those
-    that were stored before it was known.
+    were at `started_at`: later ones hold the alert's own mentions. `conditions` are those of the
+    instant at which it began to hold. `mention_count` is 0, and `conditions` are empty, in those
+    that were stored before they were known. `shadow`: it is logged, and no incident opens.
     """
 
     fingerprint: str
@@ -121,6 +162,8 @@ class Alert:
     group_wait: timedelta | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     baseline: Baseline | None = None
+    conditions: tuple[Condition, ...] = ()
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -387,6 +387,12 @@ _CLUSTERS: tuple[str, ...] = (
         SELECT 'clusters.after', seq FROM observations ORDER BY seq DESC LIMIT 1""",
 )
 
+# 0004: rules and alerting that an on-call team can trust
+_SILENCES: tuple[str, ...] = ()
+_ESCALATIONS: tuple[str, ...] = ()
+_VERDICTS: tuple[str, ...] = ()
+_TERMS: tuple[str, ...] = ()
+
 MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("0001_first_schema", (*_MENTIONS, *_ALERTS, *_PEOPLE)),
     (
@@ -394,5 +400,6 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (*_AUTHORS, *_SOURCES, *_PASSWORDS, *_BASELINES, *_ERASURE, *_OPERATIONS, *_REPORTS),
     ),
     ("0003_understanding", (*_CORRECTIONS, *_CLUSTERS)),
+    ("0004_alerting", (*_SILENCES, *_ESCALATIONS, *_VERDICTS, *_TERMS)),
 )
 """Name and statements, in order. Never change one that was released: append another."""

@@ -41,7 +41,6 @@ UNLISTED = 1_000
 ABROAD = 0.1
 """A French text on public services means a namesake abroad a tenth as often as its size says."""
 FEWEST = 50
-LONGEST_NAME = 9
 NEIGHBOURS = 8
 """Names of a text that bear on one another: a list of a thousand must not cost a million."""
 SHORT = 3
@@ -150,7 +149,7 @@ class Communes:
         """Return the longest name that starts at this word, if any does."""
         first = found[at]
         full = self._gazetteer.joined.get(first.word[1:]) if first.word[0] == "#" else None
-        run = [first] if full else _run(text, found, at)
+        run = [first] if full else _run(text, found[at : at + self._reach(first)])
         for length in range(len(run), 0, -1):
             name = full or " ".join(token.word for token in run[:length])
             if candidates := self._gazetteer.communes.get(name):
@@ -164,9 +163,12 @@ class Communes:
                 )
         return None
 
+    def _reach(self, first: Token) -> int:
+        return self._gazetteer.reach.get(first.word, 0)
+
     def _clues(self, text: str, found: list[Token]) -> Iterator[_Evidence]:
         for at, first in enumerate(found):
-            for length in range(1, min(LONGEST_NAME, len(found) - at) + 1):
+            for length in range(1, min(self._reach(first), len(found) - at) + 1):
                 words = found[at : at + length]
                 clue = self._gazetteer.clues.get(" ".join(token.word for token in words))
                 if clue and _holds(text, found, at, words, clue):
@@ -180,7 +182,7 @@ class Communes:
     def _others(self, found: list[Token]) -> Iterator[tuple[int, int]]:
         """Yield the spans of what bears a town's name and is none: « gare de Lyon »."""
         for at, first in enumerate(found):
-            for last in range(at, min(at + LONGEST_NAME, len(found))):
+            for last in range(at, min(at + self._reach(first), len(found))):
                 words = " ".join(token.word for token in found[at : last + 1])
                 if words in self._gazetteer.others:
                     yield first.start, found[last].end
@@ -288,10 +290,10 @@ class Communes:
         return self._gazetteer.districts.get((name.key, int(number[1]))) if number else None
 
 
-def _run(text: str, found: list[Token], at: int) -> list[Token]:
-    """Return the words from here that only spaces, hyphens or apostrophes part."""
-    run = found[at : at + 1]
-    for left, right in pairwise(found[at : at + LONGEST_NAME]):
+def _run(text: str, found: list[Token]) -> list[Token]:
+    """Return the first words, those that only spaces, hyphens or apostrophes part."""
+    run = found[:1]
+    for left, right in pairwise(found):
         if text[left.end : right.start].strip(" -'’‐‑./") or "\n" in text[left.end : right.start]:
             break
         run.append(right)

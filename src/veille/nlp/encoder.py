@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STEP = 8
+STEP = 4
 """A text is read at its own length rounded up to this: the last bits of softmax and mean depend
 on that width, so it comes from the text alone."""
 SLOTS = 256
-"""Texts times width of one run. With STEP the fastest of 128 to 1,024 by 8 to 32 (320 tweets)."""
+"""Texts times width of one run. With STEP the fastest of 128 to 1,024 by 4 to 32 (320 tweets)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from veille.domain.errors import ModelError
@@ -64,6 +64,8 @@ class Gazetteer:
     codes: Mapping[str, Commune]
     longer: Mapping[str, int]
     """Inhabitants of all communes « Saint-Martin-… », which people call « Saint-Martin » too."""
+    reach: Mapping[str, int]
+    """How many words the longest name has that begins with this one: most words begin none."""
 
 
 def department(code: str) -> str:
@@ -118,13 +120,15 @@ def _gazetteer(raw: str, areas: list[list[str]], clues: list[list[str]]) -> Gaze
         if kind == "short" and not by_name.get(key(name)):
             by_name[key(name)].append(codes[code])
     communes = {name: tuple(rows) for name, rows in by_name.items()}
+    signs = dict(_clues(areas, clues, communes))
+    others = frozenset(key(row[0]) for row in clues if row[1] == "other")
     return Gazetteer(
         communes=communes,
         joined={name.replace(" ", ""): name for name in communes},
         districts=districts,
-        clues=dict(_clues(areas, clues, communes)),
+        clues=signs,
         namesakes={key(row[0]): int(row[2]) for row in clues if row[1] == "namesake"},
-        others=frozenset(key(row[0]) for row in clues if row[1] == "other"),
+        others=others,
         regions={
             code: frozenset(row[2].split(","))
             for row in areas
@@ -133,7 +137,15 @@ def _gazetteer(raw: str, areas: list[list[str]], clues: list[list[str]]) -> Gaze
         },
         codes=codes,
         longer=_longer(communes),
+        reach=_reach((*communes, *signs, *others)),
     )
+
+
+def _reach(names: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for words in map(str.split, names):
+        found[words[0]] = max(len(words), found.get(words[0], 0))
+    return found
 
 
 def _longer(communes: Mapping[str, tuple[Commune, ...]]) -> dict[str, int]:

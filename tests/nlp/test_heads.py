@@ -66,7 +66,9 @@ def test_scores_are_in_range_for_any_logits(found: list[float]) -> None:
     sentiment, hostility = HEADS.sentiment(found), HEADS.hostility(found)
     assert -1 <= sentiment.score <= 1
     assert sum(sentiment.probabilities.values()) == pytest.approx(1)
-    assert sentiment.probabilities[sentiment.label] == max(sentiment.probabilities.values())
+    if sentiment.label is not SentimentLabel.UNDECIDED:
+        best = max(sentiment.probabilities.values())
+        assert sentiment.probabilities[sentiment.label] == best
     assert 0 <= hostility.score <= 1
     assert (hostility.target is None) == (hostility.label is HostilityLabel.NONE)
     assert 1 / len(INTENTS) <= HEADS.intent(found).score + 1e-9 <= 1 + 1e-9
@@ -92,6 +94,17 @@ def test_a_label_that_is_not_likely_enough_is_undecided() -> None:
     assert strict.label is SentimentLabel.UNDECIDED
     assert strict.probabilities == HEADS.sentiment(found).probabilities
     assert Heads(manifest(negative=0.9)).sentiment(found).label is SentimentLabel.POSITIVE
+
+
+def test_praise_that_may_be_irony_is_undecided_and_a_reproach_is_not() -> None:
+    ironic = {"intent__irony": 3.0}
+    praise = HEADS.sentiment(logits(sentiment__positive=2.0, **ironic))
+    assert praise.label is SentimentLabel.UNDECIDED
+    assert praise.probabilities == HEADS.sentiment(logits(sentiment__positive=2.0)).probabilities
+    reproach = HEADS.sentiment(logits(sentiment__negative=2.0, **ironic))
+    assert reproach.label is SentimentLabel.NEGATIVE
+    plain = HEADS.sentiment(logits(sentiment__positive=2.0, intent__thanks=3.0))
+    assert plain.label is SentimentLabel.POSITIVE
 
 
 def test_hostility_is_whatever_is_not_none_and_names_the_likeliest_target() -> None:

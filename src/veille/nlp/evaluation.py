@@ -10,7 +10,7 @@ import numpy as np
 
 from veille.nlp import metrics
 from veille.nlp.fitting import logistic, softmax
-from veille.nlp.heads import said
+from veille.nlp.heads import feeling, said
 from veille.nlp.labelled import SCORES, YES, Example
 from veille.nlp.manifest import Calibration, Choice, Manifest, Score
 from veille.nlp.metrics import ABSTAINED, Bin, Estimate, Numbers, PerClass, Whole
@@ -108,7 +108,12 @@ def choice_found(manifest: Manifest, head: str, logits: Numbers) -> Found:
     labels, at = columns(manifest, head)
     numbers = choice_of(manifest.calibration, head)
     shares = softmax(logits[:, at], numbers.temperature)
-    decided = [said(dict(zip(labels, row, strict=True)), numbers) for row in shares.tolist()]
+    rows = [dict(zip(labels, row, strict=True)) for row in shares.tolist()]
+    if head == "sentiment":
+        irony = _irony(manifest, logits)
+        decided = [feeling(row, share, numbers) for row, share in zip(rows, irony, strict=True)]
+    else:
+        decided = [said(row, numbers) for row in rows]
     return Found(
         labels=labels,
         forced=shares.argmax(axis=1).astype(np.int64),
@@ -116,6 +121,13 @@ def choice_found(manifest: Manifest, head: str, logits: Numbers) -> Found:
         confidence=shares.max(axis=1),
         shares=shares,
     )
+
+
+def _irony(manifest: Manifest, logits: Numbers) -> list[float]:
+    labels, at = columns(manifest, "intent")
+    shares = softmax(logits[:, at], manifest.calibration.intent.temperature)
+    found: list[float] = shares[:, labels.index("irony")].tolist()
+    return found
 
 
 def score_found(manifest: Manifest, head: str, logits: Numbers) -> Numbers:

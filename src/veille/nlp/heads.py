@@ -20,6 +20,13 @@ from veille.domain.analysis import (
 from veille.nlp.manifest import Calibration, Choice, Manifest, Score
 
 UNDECIDED = "undecided"
+IRONY = 0.3
+"""The probability of irony from which on no text is called positive.
+
+Of the 99 ironies and 176 rightly positive among the 1,369 dev sentences of 0.5.0 it takes 9 and 11
+from `positive` to `undecided`, 0.2 takes 11 and 19: irony is never to be read as praise (docs:
+product, S6), and nobody is misled by an open question.
+"""
 # What a text without letter or emoji says.
 NO_SENTIMENT = Sentiment(
     label=SentimentLabel.NEUTRAL,
@@ -41,8 +48,9 @@ class Heads:
     def sentiment(self, logits: Sequence[float]) -> Sentiment:
         """Return the sentiment; `score` is p(positive) - p(negative)."""
         shares = self.shares("sentiment", logits)
+        irony = self.shares("intent", logits)["irony"]
         return Sentiment(
-            label=SentimentLabel(said(shares, self._calibration.sentiment)),
+            label=SentimentLabel(feeling(shares, irony, self._calibration.sentiment)),
             score=shares["positive"] - shares["negative"],
             probabilities=shares,
         )
@@ -86,6 +94,12 @@ def said(shares: dict[str, float], choice: Choice) -> str:
     """Return the likeliest label, or `undecided` when it is not likely enough."""
     best = max(shares, key=shares.__getitem__)
     return best if shares[best] >= choice.least.get(best, 0.0) else UNDECIDED
+
+
+def feeling(shares: dict[str, float], irony: float, choice: Choice) -> str:
+    """Return the likeliest sentiment, or `undecided`: praise that may be irony is neither."""
+    label = said(shares, choice)
+    return UNDECIDED if label == SentimentLabel.POSITIVE and irony >= IRONY else label
 
 
 def softmax(logits: Sequence[float]) -> list[float]:

@@ -57,22 +57,22 @@ class Scored:
 def test_municipal_sentences_stay_above_their_floors(analyst: Analyst) -> None:
     municipal = Scored(analyst, MUNICIPAL)
     urgency = municipal.score("urgency")
-    assert urgency.auroc.value >= 0.98
+    assert urgency.auroc.value >= 0.99
     assert urgency.recall.value >= 0.83
     assert urgency.precision.value >= 0.72
-    assert municipal.choice("sentiment").macro_f1.value >= 0.83
+    assert municipal.choice("sentiment").macro_f1.value >= 0.82
     assert municipal.choice("intent").macro_f1.value >= 0.76
 
 
 def test_short_calls_for_help_are_told_from_short_talk(analyst: Analyst) -> None:
     urgency = Scored(analyst, SHORT).score("urgency")
-    assert urgency.auroc.value >= 0.94
+    assert urgency.auroc.value >= 0.92
     assert urgency.recall.value >= 0.74
     assert urgency.precision.value >= 0.74
 
 
 @pytest.mark.parametrize(
-    ("name", "floor"), [("umsab_sentiment_fr", 0.69), ("deft2017_polarity_fr", 0.70)]
+    ("name", "floor"), [("umsab_sentiment_fr", 0.68), ("deft2017_polarity_fr", 0.71)]
 )
 def test_french_tweets_stay_above_their_floor(analyst: Analyst, name: str, floor: float) -> None:
     tweets = Scored(analyst, PUBLIC / name / "dev.jsonl")
@@ -81,23 +81,23 @@ def test_french_tweets_stay_above_their_floor(analyst: Analyst, name: str, floor
 
 def test_crisis_tweets_stay_above_their_floor(analyst: Analyst) -> None:
     tweets = Scored(analyst, PUBLIC / "crisislex_t26" / "dev.jsonl", step=5)
-    assert tweets.score("crisis").auroc.value >= 0.89
+    assert tweets.score("crisis").auroc.value >= 0.88
 
 
 def test_toxic_comments_stay_above_their_floor(analyst: Analyst) -> None:
     comments = Scored(analyst, PUBLIC / "toxifrench" / "dev.jsonl", head="toxicity")
-    assert comments.score("toxicity").accuracy.value >= 0.70
+    assert comments.score("toxicity").accuracy.value >= 0.68
 
 
 def test_blind_sentences_stay_above_their_floors(analyst: Analyst) -> None:
     """No figure of this set may ever choose anything: a floor that fails is no reason to tune."""
     blind = Scored(analyst, BLIND)
     urgency = blind.score("urgency")
-    assert urgency.recall_at_5.value >= 0.90
-    assert urgency.recall.value >= 0.86
-    for head, floor in {"sentiment": 0.74, "hostility": 0.73, "intent": 0.70}.items():
+    assert urgency.recall_at_5.value >= 0.86
+    assert urgency.recall.value >= 0.82
+    for head, floor in {"sentiment": 0.73, "hostility": 0.75, "intent": 0.73}.items():
         assert blind.choice(head).macro_f1.value >= floor, head
     hurting = blind.hurting()
     assert hurting["criticism called hostile"] <= 3  # of 44
-    assert hurting["thanks called negative"] <= 13  # of 50
-    assert hurting["irony called positive"] <= 15  # of 42
+    assert hurting["thanks called negative"] <= 11  # of 50
+    assert hurting["irony called positive"] <= 13  # of 42

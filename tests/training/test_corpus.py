@@ -96,4 +96,4 @@ def test_a_missing_folder_says_which_option_names_it(tmp_path) -> None:
 
 def test_no_two_numbers_make_the_same_sentence() -> None:
     assert len({sentence(n) for n in range(4_000)}) == 4_000
-    assert len(DEV_VOICES) == 31
+    assert len(DEV_VOICES) == 56

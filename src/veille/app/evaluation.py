@@ -20,7 +20,7 @@ from veille.nlp.manifest import Manifest
 from veille.nlp.metrics import Numbers
 from veille.nlp.prepare import for_encoder, legible
 
-CHUNK = 64
+CHUNK = 128
 SPEED_TEXTS = 500
 """As many texts tell the rate to a few per cent; more would only take longer."""
 _WARM = 20  # the first texts also load what is loaded late

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from veille.nlp.analyst import Analyst
     from veille.nlp.clusters import Clusters
 
-CHUNK = 64
+CHUNK = 128
 BOM = b"\xef\xbb\xbf"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """When plain lines came, where no line before has a time."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import as_completed
 from dataclasses import replace
 from importlib import metadata
-from itertools import compress
+from itertools import compress, count
 
 from veille.domain.analysis import Analysis, Entity, Passage, Place, Topic, UrgencyLabel
 from veille.domain.card import Card
@@ -60,16 +61,18 @@ class Analyst:
         texts = [passage.text for passage in shown]
         prepared = [for_encoder(text) for text in texts]
         read = [legible(text) for text in prepared]
-        pending = iter(self._encoder.submit(list(compress(prepared, read))))
+        pending = self._encoder.submit(list(compress(prepared, read)))
         # while the encoder's threads work
         entities = self._entities.find(texts)
         places = [
             self._places(passage, named) if known else ()
             for passage, named, known in zip(shown, entities, read, strict=True)
         ]
-        encoded = [next(pending).result() if known else None for known in read]
-        columns = zip(shown, encoded, entities, places, strict=True)
-        found = [self._analysis(*parts) for parts in columns]
+        found = [_unread(named, self._analyzers) for named in entities]
+        waiting = dict(zip(pending, compress(count(), read), strict=True))
+        for done in as_completed(waiting):
+            at = waiting[done]
+            found[at] = self._analysis(shown[at], done.result(), entities[at], places[at])
         return [restored(*parts) for parts in zip(found, (p.text for p in passages), strict=True)]
 
     def explain(self, passage: Passage) -> tuple[Explanation, ...]:
@@ -97,21 +100,10 @@ class Analyst:
     def _analysis(
         self,
         passage: Passage,
-        encoded: Encoded | None,
+        encoded: Encoded,
         entities: tuple[Entity, ...],
         places: tuple[Place, ...],
     ) -> Analysis:
-        if encoded is None:
-            return Analysis(
-                lang=UNDETERMINED,
-                sentiment=NO_SENTIMENT,
-                crisis=0.0,
-                urgency=NO_URGENCY,
-                hostility=NO_HOSTILITY,
-                intent=NO_INTENT,
-                entities=entities,
-                analyzers=self._analyzers,
-            )
         heads, logits, text = self._heads, encoded.logits, passage.text
         urgency = heads.urgency(logits)
         is_urgent = urgency.label is UrgencyLabel.URGENT
@@ -147,6 +139,20 @@ class Analyst:
         if self._topics is None:
             return ()
         return self._topics.find(text, encoded.vector, self._heads.shares("topic", encoded.logits))
+
+
+def _unread(entities: tuple[Entity, ...], analyzers: Mapping[str, str]) -> Analysis:
+    """Return the analysis of a text that the network does not read."""
+    return Analysis(
+        lang=UNDETERMINED,
+        sentiment=NO_SENTIMENT,
+        crisis=0.0,
+        urgency=NO_URGENCY,
+        hostility=NO_HOSTILITY,
+        intent=NO_INTENT,
+        entities=entities,
+        analyzers=analyzers,
+    )
 
 
 def _card(passage: Passage, places: Sequence[Place], entities: Sequence[Entity]) -> Card:

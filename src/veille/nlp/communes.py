@@ -363,11 +363,9 @@ def _is_common(name: _Name) -> bool:
 
 def _belongs_to_another(before: Sequence[str]) -> bool:
     """Tell whether the words before make the name that of a street, a church or a person."""
-    if not before:
-        return False
-    if before[-1] in _WAYS | _OWNERS:
-        return True
-    return before[-1] in _OF | _ARTICLES and bool(_WAYS & set(before[-3:-1]))
+    last = before[-1] if before else ""
+    is_after = last in _OF | _ARTICLES and bool(_WAYS & set(before[-3:-1]))
+    return is_after or last in _WAYS | _OWNERS
 
 
 def _numbers(text: str) -> Iterator[_Evidence]:

@@ -26,10 +26,11 @@ NEAREST = 3
 """How many examples of a topic a text is compared with: those nearest to it."""
 
 # Weights of a conditional logistic regression on the dev voices of training/sentences (837 rows:
-# the network learnt the others), `_SHARE` the best of 0.4 to 1.2 on them, `_BEATEN` set by hand;
-# docs/topics.md has figures.
+# the network learnt the others), `_SHARE` the best of 0.4 to 1.2 on them. `_BEATEN` is set by hand
+# so that a fête too loud is noise, however sure the network is: of the 1,369 dev rows of today
+# 874 are right with -1.5, 876 with -1, 870 with -3. docs/topics.md has figures.
 _WORDS, _PHRASES, _HINTS, _ANY = 2.05, 2.2, 0.45, 1.3
-_BEATEN = -1.0
+_BEATEN = -1.5
 _NEAR = 2.7
 _SHARE = 0.6
 _OTHER = 0.6  # fitted 0.15: rarer in training/ (1 in 54) than among what people write

@@ -21,7 +21,7 @@ from veille.telemetry.metrics import metrics
 
 LEASE = timedelta(minutes=5)
 """Far above the slowest batch; a batch of a killed process is taken up again at start."""
-BATCH = 32
+BATCH = 64
 """The optimum of benchmarks: larger batches only make the first mention wait for the last."""
 
 READ_S = 120.0
@@ -90,12 +90,16 @@ class Analyze:
         self.is_busy = bool(failed)
 
     async def _read(self, claimed: Sequence[work.Work]) -> list[Placed]:
+        found = await self.analyses(claimed)
+        results: list[Result] = list(zip(claimed, found, strict=True))
+        return await self._clustering.place(results)
+
+    async def analyses(self, claimed: Sequence[work.Work]) -> list[Analysis]:
+        """Return what the model reads in each, in order; a backtest knows some of it already."""
         passages = [self._passage(item) for item in claimed]
         with metrics().analyze_batch.time():
             async with asyncio.timeout(READ_S):
-                found = await asyncio.to_thread(self._analyst.analyze, passages)
-        results: list[Result] = list(zip(claimed, found, strict=True))
-        return await self._clustering.place(results)
+                return await asyncio.to_thread(self._analyst.analyze, passages)
 
     def _passage(self, item: work.Work) -> Passage:
         return self._around.passage(

@@ -177,12 +177,12 @@ def test_growth_is_said_once_per_interval_and_a_return_to_less_is_not(reading, a
 
 def test_an_open_incident_is_repeated_and_an_acknowledged_one_is_not(reading, at):
     town = Town()
-    for hour in range(9):
+    for hour in range(13):
         town.step(at(hour * 3600), critical(reading))
-    assert town.said == [("opened", 1, 0), ("repeated", 1, 4 * 3600), ("repeated", 1, 8 * 3600)]
-    taken = handling.acknowledge(town.incidents[1], actor="camille", now=at(9 * 3600))
+    assert town.said == [("opened", 1, 0), ("repeated", 1, 4 * 3600), ("repeated", 1, 12 * 3600)]
+    taken = handling.acknowledge(town.incidents[1], actor="camille", now=at(13 * 3600))
     town.incidents[1] = taken.subject
-    for hour in range(9, 30):
+    for hour in range(13, 30):
         town.step(at(hour * 3600), critical(reading))
     assert len(town.said) == 3
     town.step(at(30 * 3600))

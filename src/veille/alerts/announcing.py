@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from veille.domain.notification import Facts, NotificationKind, OutboxRow
 
 FACTS_EVIDENCE = 200
 """Newest keys a notification carries; three of them are quoted."""
+_TOLD_ANYHOW = (NotificationKind.OPENED, NotificationKind.ESCALATED)
 
 
 def strongest(alerts: Iterable[Alert]) -> Alert | None:
@@ -44,8 +45,12 @@ def announce(
     actor: str | None = None,
     speaker: Alert | None = None,
     quoted: Sequence[str] = (),
+    to: Collection[str] | None = None,
 ) -> tuple[OutboxRow, ...]:
-    """Return one row per receiver, due now.
+    """Return one row per receiver, due now; with `to` only for these of its receivers.
+
+    A receiver that a calendar kept from hearing of the opening hears of nothing else, unless it is
+    somebody's turn.
 
     `incident` stands as after the change: its version makes the idempotency key. `alerts` are its
     alerts; `certainty` is left to the caller. The numbers are those of `speaker`, by default the
@@ -55,12 +60,18 @@ def announce(
     told = _Told(alerts=alerts, speaker=speaker or top, quoted=quoted)
     facts = _facts(incident, told, now=now, actor=actor)
     key = f"{short_id('I', incident.id)}-{kind}-{incident.version}"
-    own = {} if top is None else {**top.labels, **incident.labels, "rule": top.rule}
-    labels = {**incident.labels, "rule": "", **own, "severity": str(facts.severity)}
+    names = receivers(route, routing_labels(incident, top))
     return tuple(
         OutboxRow(key=key, receiver=name, incident=incident.id, kind=kind, facts=facts, due_at=now)
-        for name in receivers(route, labels)
+        for name in (names if to is None else filter(to.__contains__, names))
+        if kind in _TOLD_ANYHOW or incident.owed.get(name) != NotificationKind.OPENED
     )
+
+
+def routing_labels(incident: Incident, top: Alert | None) -> dict[str, str]:
+    """Return what decides who is told: labels of the strongest alert and of the incident."""
+    own = {} if top is None else {**top.labels, **incident.labels, "rule": top.rule}
+    return {**incident.labels, "rule": "", **own, "severity": str(incident.severity)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +103,11 @@ def _facts(incident: Incident, told: _Told, *, now: datetime, actor: str | None)
         annotations={} if top is None else top.annotations,
         evidence=_evidence(told),
         baseline=None if top is None else top.baseline,
+        conditions=() if top is None else top.conditions,
         assignee=incident.assignee,
         actor=actor,
+        touched=incident.touched,
+        muted_until=None if incident.muted is None else incident.muted.until,
     )
 
 

@@ -33,6 +33,20 @@ def incident_event(verb: str, incident: Incident, alert: Alert | None, at: datet
     return Event(target=short_id("I", incident.id), at=at, kind=f"incident.{verb}", data=data)
 
 
+def mute_event(incident: Incident, at: datetime) -> Event:
+    """Return `incident.muted` with what mutes it and until when, or `incident.unmuted`."""
+    mute = incident.muted
+    data: dict[str, str | int | float | list[str] | None] = {
+        "incident": short_id("I", incident.id),
+        "severity": str(incident.severity),
+    }
+    if mute is not None:
+        until = None if mute.until is None else mute.until.astimezone(UTC).isoformat()
+        data |= {"mute": str(mute.kind), "by": mute.by, "until": until}
+    verb = "unmuted" if mute is None else "muted"
+    return Event(target=short_id("I", incident.id), at=at, kind=f"incident.{verb}", data=data)
+
+
 def log_entry(event: Event) -> dict[str, object]:
     """Return an alert or incident event as `replay --json` prints it; keys are always the same.
 

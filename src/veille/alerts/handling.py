@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import short_id
-from veille.domain.incident import Event, Incident, IncidentState, QueueItem, QueueState
+from veille.domain.incident import Event, Incident, IncidentState, QueueItem, QueueState, Verdict
 from veille.domain.notification import NotificationKind
 
 Subject = TypeVar("Subject", Incident, QueueItem)
@@ -99,6 +99,19 @@ def resolve(
         version=incident.version + 1,
     )
     return _handled_incident(closed, "resolved", NotificationKind.RESOLVED, actor)
+
+
+def judge(
+    incident: Incident, *, verdict: Verdict, actor: str, now: datetime
+) -> Handled[Incident]:
+    """Return the incident with what `actor` says of it on its timeline; its state stays.
+
+    `touched` too: no message follows that would show it, and the last word of all stands.
+    """
+    said = replace(incident, updated_at=now, version=incident.version + 1)
+    data = {"verdict": str(verdict), "incident": _name(said), "severity": str(said.severity)}
+    event = Event(target=_name(said), at=now, kind="incident.judged", actor=actor, data=data)
+    return Handled(subject=said, event=event)
 
 
 def take(item: QueueItem, *, actor: str, now: datetime) -> Handled[QueueItem]:

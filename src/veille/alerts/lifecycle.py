@@ -57,10 +57,12 @@ def step(
             note(live[mark], *_close(live.pop(mark), now, reason))
     quiet = dict(sorted(live.items()))
     for reading in readings:
-        if not reading.is_active:
+        if not reading.is_active and reading.clear_below is None:
             continue
         mark = fingerprint(reading.rule, reading.group)
         before = live.get(mark)
+        if not _holds(before, reading):
+            continue
         quiet.pop(mark, None)
         after, transition = advance(before, reading, now)
         note(before, after, transition)
@@ -75,12 +77,13 @@ def advance(
 ) -> tuple[Alert | None, Transition | None]:
     """Return the alert as it stands at `now`, and the change of state to tell, if any.
 
-    No reading, or an inactive one, means that the condition does not hold. A pending alert whose
+    No reading, or an inactive one, means that the condition does not hold; for an alert that fires
+    it holds on down to the reading's `clear_below`. A pending alert whose
     condition clears is resolved without a transition, since nobody heard of it.
     """
     if alert is not None and alert.state is AlertState.RESOLVED:
         alert = None if reading is not None and reading.is_active else alert
-    if reading is None or not reading.is_active:
+    if reading is None or not _holds(alert, reading):
         return (alert, None) if alert is None else _cool(alert, now)
     if alert is None:
         return _begin(reading, now)
@@ -88,6 +91,13 @@ def advance(
         fired = _measured(alert, reading, state=AlertState.FIRING, fired_at=now)
         return fired, Transition(at=now, alert=fired)
     return _measured(alert, reading, state=alert.state, fired_at=alert.fired_at), None
+
+
+def _holds(alert: Alert | None, reading: Reading) -> bool:
+    if reading.is_active or reading.clear_below is None:
+        return reading.is_active
+    is_firing = alert is not None and alert.state is AlertState.FIRING
+    return is_firing and reading.value >= reading.clear_below
 
 
 def _begin(reading: Reading, now: datetime) -> tuple[Alert, Transition]:
@@ -113,6 +123,8 @@ def _begin(reading: Reading, now: datetime) -> tuple[Alert, Transition]:
         group_wait=reading.group_wait,
         annotations=reading.annotations,
         baseline=reading.baseline,
+        conditions=reading.conditions,
+        shadow=reading.shadow,
     )
     return alert, Transition(at=now, alert=alert)
 
@@ -121,6 +133,8 @@ def _measured(
     alert: Alert, reading: Reading, *, state: AlertState, fired_at: datetime | None
 ) -> Alert:
     """Return the alert with the reading's numbers; what it saw once stays its evidence."""
+    if _is_same(alert, reading) and (alert.state, alert.fired_at) == (state, fired_at):
+        return alert  # nearly all of those that fire: a copy of each costs more than the rules do
     return replace(
         alert,
         state=state,
@@ -131,6 +145,18 @@ def _measured(
         mention_count=reading.mention_count,
         evidence=_joined(alert.evidence, reading.evidence),
         annotations=reading.annotations,
+    )
+
+
+def _is_same(alert: Alert, reading: Reading) -> bool:
+    """Whether the reading has nothing that the alert has not."""
+    return (
+        alert.cleared_at is None
+        and alert.value == reading.value
+        and alert.author_count == reading.author_count
+        and alert.mention_count == reading.mention_count
+        and alert.annotations == reading.annotations
+        and alert.evidence[-len(reading.evidence) :] == reading.evidence
     )
 
 
@@ -168,7 +194,7 @@ def _flags(
     """Return the evidence nobody was given yet: at once where one mention fires, else on firing."""
     is_firing = after is not None and after.state is AlertState.FIRING
     is_enough = reading.threshold == 1 and reading.baseline is None
-    if not reading.flag or not (is_firing or is_enough):
+    if not reading.flag or reading.shadow or not (is_firing or is_enough):
         return
     was_told = before is not None and (before.state is AlertState.FIRING or is_enough)
     known = set(before.evidence) if before is not None and was_told else set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from veille.alerts.announcing import strongest
@@ -18,14 +18,15 @@ A choice: a step in calls would ring at each one of a burst, or too late in a sm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """Alerts that doubled since they were told, and mentions of a matter not told yet."""
+    """Alerts not told yet or doubled since, and mentions of a matter not told yet."""
 
+    joined: tuple[Alert, ...] = ()
     grown: tuple[Alert, ...] = ()
     keys: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        return bool(self.grown or self.keys)
+        return bool(self.joined or self.grown or self.keys)
 
     def speaker(self, firing: Iterable[Alert]) -> Alert | None:
         """Return the strongest alert that has the news; None where none has."""
@@ -33,21 +34,29 @@ class News:
         return strongest([*self.grown, *(a for a in firing if keys & set(a.evidence))])
 
 
-def news(incident: Incident, firing: Sequence[Alert], matters: Mapping[str, str]) -> News:
-    """Return what grew or came since the incident was told; nothing of one never told.
+def news(
+    incident: Incident,
+    firing: Sequence[Alert],
+    matters: Mapping[str, str],
+    inhibited: Collection[str] = (),
+) -> News:
+    """Return what grew or came since the incident was told; nothing of one nobody knows of.
 
     `matters` gives the danger or topic of urgent mentions by key. Of each new matter its first
-    mention is given, oldest first.
+    mention is given, oldest first. Alerts whose fingerprints are `inhibited` bring only matters:
+    the crisis that hides them must not hide another danger.
     """
-    if incident.notified_at is None:
+    if incident.notified_at is None and not incident.told:
         return News()
     least = max(1, incident.notified_value)  # told before the values of all alerts were kept
-    grown = tuple(a for a in firing if a.value >= STEP * incident.told.get(a.fingerprint, least))
+    heard = [a for a in firing if a.fingerprint not in inhibited]
+    grown = tuple(a for a in heard if a.value >= STEP * incident.told.get(a.fingerprint, least))
+    joined = tuple(a for a in heard if incident.told and a.fingerprint not in incident.told)
     first: dict[str, str] = {}
     for key in _keys(firing) if incident.told else ():
         if key in matters and matters[key] not in incident.told_matters:
             first.setdefault(matters[key], key)
-    return News(grown=grown, keys=tuple(first.values()))
+    return News(joined=joined, grown=grown, keys=tuple(first.values()))
 
 
 def tell(incident: Incident, firing: Sequence[Alert], matters: Mapping[str, str]) -> Incident:

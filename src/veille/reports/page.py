@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veille.reports.chart import Chart
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -26,13 +28,14 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading, sentences, at most one table, quotes."""
+    """A heading, sentences, at most one chart and one table, quotes."""
 
     title: str
     sentences: tuple[str, ...] = ()
     table: Table | None = None
     quotes: tuple[Quote, ...] = ()
     is_small: bool = False
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,49 @@
+"""Alerts about veille itself: of no rule and no mention, they reach people the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from veille.domain.alert import Alert, AlertState, Severity, Transition
+from veille.domain.ids import fingerprint
+
+RULES_REFUSED = "veille.rules"
+"""The folder of rules was refused. The dot tells it from rules: none can have this id."""
+
+
+def is_operational(alert: Alert) -> bool:
+    """Whether the alert is about veille itself: no rule ends it."""
+    return alert.rule.startswith("veille.")
+
+
+def raised(
+    alert: Alert | None, name: str, *, count: int, annotations: Mapping[str, str], now: datetime
+) -> tuple[Alert, Transition | None]:
+    """Return the alert of this name as it fires; a transition only when it did not before.
+
+    `count` is how much is wrong, `annotations` what people read.
+    """
+    if alert is not None and alert.state is AlertState.FIRING:
+        return replace(alert, value=count, annotations=annotations), None
+    begun = Alert(
+        fingerprint=fingerprint(name, {}),
+        rule=name,
+        rule_version="",
+        severity=Severity.WARNING,
+        group={},
+        labels={},
+        state=AlertState.FIRING,
+        started_at=now,
+        fired_at=now,
+        value=count,
+        annotations=annotations,
+    )
+    return begun, Transition(at=now, alert=begun)
+
+
+def cleared(alert: Alert, now: datetime) -> tuple[Alert, Transition]:
+    """Return the alert as it ends."""
+    ended = replace(alert, state=AlertState.RESOLVED, cleared_at=now, resolved_at=now)
+    return ended, Transition(at=now, alert=ended)

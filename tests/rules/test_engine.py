@@ -20,7 +20,8 @@ from veille.domain.analysis import (
 )
 from veille.domain.mention import MentionKind
 from veille.domain.record import Observation
-from veille.rules import window as window_module
+from veille.rules import reading as reading_module
+from veille.rules import sliding as sliding_module
 from veille.rules.engine import Engine
 from veille.rules.model import Rule
 from veille.rules.parse import parse_rules
@@ -161,8 +162,8 @@ def test_time_does_not_go_back(engine_of, observed, at):
 
 
 def test_memory_is_bounded_and_the_newest_stay(engine_of, observed, at, monkeypatch):
-    monkeypatch.setattr(window_module, "ENTRY_LIMIT", 50)
-    monkeypatch.setattr(window_module, "EVIDENCE_LIMIT", 5)
+    monkeypatch.setattr(sliding_module, "ENTRY_LIMIT", 50)
+    monkeypatch.setattr(reading_module, "EVIDENCE_LIMIT", 5)
     engine = engine_of(counting())
     for seq in range(200):
         engine.observe(observed(seq, seq / 10))

@@ -21,7 +21,7 @@ from veille.rules.view import View
 
 
 def where(text: str):
-    rule = f"rules: [{{id: r, kind: mention, severity: info, where: {text}}}]"
+    rule = f"rules: [{{id: r, kind: mention, severity: info, exclude_own: false, where: {text}}}]"
     return parse_rules({"r.yml": rule.encode()}).rules[0].where
 
 

@@ -120,7 +120,7 @@ def test_a_label_may_be_called_topic_unless_the_rule_groups_by_it():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("kind: count", "kind: mention", "min_count: a mention rule fires for a single one"),
+        ("kind: count", "kind: mention", "min_count: belongs to kind: build, count"),
         ("    min_count: 3\n", "", "min_count: missing"),
         ("min_count: 3", "min_count: 0", "min_count: 0 is out of range: write 1 to 10000"),
         ("min_count: 3", "min_count: three", 'expected a whole number, not "three"'),

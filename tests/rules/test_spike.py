@@ -194,7 +194,7 @@ def test_what_a_previous_rule_may_not_say_is_refused_with_the_remedy(more: str, 
     [
         ("{id: v, kind: spike, min_count: 3, severity: info, k: 2}", "k: belongs to baseline"),
         ("{id: v, kind: spike, severity: info}", "min_count: missing: a spike rule says"),
-        ("{id: v, kind: count, min_count: 3, severity: info, k: 2}", "k: belongs to kind: spike"),
+        ("{id: v, kind: count, min_count: 3, severity: info, k: 2}", "k: belongs to kind: build, spike"),
         (
             '{id: v, kind: count, min_count: 3, severity: info, annotations: {summary: "{expected}"'
             "}}",
@@ -211,10 +211,10 @@ def test_keys_of_another_kind_or_baseline_are_refused(rule_text: str, message: s
 def test_defaults_are_those_of_the_page():
     text = "rules: [{id: v, kind: spike, min_count: 10, severity: info}]"
     (found,) = parse_rules({"r.yml": text.encode()}).rules
-    assert found.spike.baseline is BaselineKind.SEASONAL
-    assert (found.spike.limit, found.min_authors) == (9.0, 2)
+    assert found.params.baseline is BaselineKind.SEASONAL
+    assert (found.params.limit, found.min_authors) == (9.0, 2)
     (found,) = parse_rules({"r.yml": rule().encode()}).rules
-    assert (found.spike.k, found.spike.points, found.spike.min_points) == (3.0, 12, 8)
+    assert (found.params.k, found.params.points, found.params.min_points) == (3.0, 12, 8)
     assert found.span == timedelta(hours=13)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from veille.domain.history import History, hour_number
-from veille.rules import window as window_module
+from veille.rules import sliding as sliding_module
 from veille.rules.engine import PARIS, Engine
 from veille.rules.parse import parse_rules
 from veille.rules.past import Past
@@ -120,7 +120,7 @@ def test_previous_windows_in_which_veille_stood_still_are_no_points(observed, pl
 
 
 def test_windows_that_lost_mentions_to_the_bound_are_no_points(engine_of, play, at, monkeypatch):
-    monkeypatch.setattr(window_module, "ENTRY_LIMIT", 210)
+    monkeypatch.setattr(sliding_module, "ENTRY_LIMIT", 210)
     engine = engine_of(PREVIOUS)
     play(engine, 0, 13)
     (reading,) = engine.readings(at(13 * HOUR))

@@ -113,7 +113,7 @@ def said(o: Observation) -> str:
 
 
 def spikes(counts: Counter[tuple[str, str, int]]) -> Counter[tuple[str, str, int]]:
-    versions = {rule.version for rule in RULES.rules if rule.spike is not None}
+    versions = {rule.version for rule in RULES.rules if rule.params is not None}
     return +Counter({key: n for key, n in counts.items() if key[0] in versions})
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from veille.domain.evidence import Doubt
+
 
 class Severity(StrEnum):
     """How bad: info, warning, critical."""
@@ -44,13 +46,15 @@ class Baseline:
     `expected` is the mean count per window, None while history is too short to tell. `spread` is
     the standard deviation of the previous windows, or the ratio of variance to mean of the season.
     `points` is what they rest on: previous windows, or days on which this hour was seen.
-    `surprise` is -ln of the chance of such a count. `is_floored`: the standard deviation was below
-    its floor, which stands in `spread`. `is_cold`: the history is short. `reason` says why nothing
-    can fire (`min_points 3 < 8`).
+    `counts` are some of those points, the latest first: of previous windows, or of this hour in the
+    weeks before. `surprise` is -ln of the chance of such a count. `is_floored`: the standard
+    deviation was below its floor, which stands in `spread`. `is_cold`: the history is short.
+    `reason` says why nothing can fire (`min_points 3 < 8`).
     """
 
     kind: BaselineKind
     points: int
+    counts: tuple[int, ...] = ()
     expected: float | None = None
     spread: float | None = None
     surprise: float | None = None
@@ -104,6 +108,7 @@ class Reading:
     `labels` are the rule's labels and the group's, `group` the group's alone. `group_wait` None: as
     its severity waits. `baseline` is None unless a spike rule's floors are reached.
     `conditions` are all that the rule asks, in its order: it is active when all of them hold.
+    An alert that fires goes on while `value` is at least `clear_below`, whatever else is asked.
     `shadow`: nobody is told, nothing is flagged.
     """
 
@@ -126,6 +131,7 @@ class Reading:
     annotations: Mapping[str, str] = field(default_factory=dict)
     baseline: Baseline | None = None
     conditions: tuple[Condition, ...] = ()
+    clear_below: int | None = None
     shadow: bool = False
 
 
@@ -136,8 +142,9 @@ class Alert:
     `started_at` is when the condition began to hold, `fired_at` when it fired, `cleared_at` since
     when the condition no longer holds (None while it does). `threshold` and `baseline` stay as they
     were at `started_at`: later ones hold the alert's own mentions. `conditions` are those of the
-    instant at which it began to hold. `mention_count` is 0, and `conditions` are empty, in those
-    that were stored before they were known. `shadow`: it is logged, and no incident opens.
+    instant at which it began to hold. `against` is what spoke against it when it began or fired.
+    `mention_count` is 0, and `conditions` are empty, in those that were stored before they were
+    known. `shadow`: it is logged, and no incident opens.
     """
 
     fingerprint: str
@@ -163,7 +170,18 @@ class Alert:
     annotations: Mapping[str, str] = field(default_factory=dict)
     baseline: Baseline | None = None
     conditions: tuple[Condition, ...] = ()
+    against: tuple[Doubt, ...] = ()
     shadow: bool = False
+
+
+SILENT = frozenset({"silent_s", "silence_surprise", "down_s"})
+"""Conditions of a source or group that is not heard, or cannot be."""
+
+
+def is_silence(alert: Alert) -> bool:
+    """Whether a firing alert says that something is not heard: its own accounts are no source."""
+    is_firing = alert.state is AlertState.FIRING and not alert.shadow
+    return is_firing and any(condition.name in SILENT for condition in alert.conditions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,11 +43,13 @@ class Tally:
 
     `counts` is keyed by rule version, alert fingerprint and hour number; an edit or a deletion
     counts below zero. `since` holds the beginnings of versions that listened for the first time.
+    `memory` is what stands from now on, by feed of a rule and mark; None: it is forgotten.
     """
 
     counts: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
     since: Mapping[str, datetime] = field(default_factory=dict)
+    memory: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to add."""
-        return bool(self.counts or self.since)
+        return bool(self.counts or self.since or self.memory)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from veille.domain.alert import Severity
+from veille.domain.silence import Mute
 
 
 class IncidentState(StrEnum):
@@ -16,6 +17,14 @@ class IncidentState(StrEnum):
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
+
+
+class Verdict(StrEnum):
+    """What a person says of an incident's alerts: rules are scored by it."""
+
+    TRUE_ALERT = "true_alert"
+    FALSE_ALARM = "false_alarm"
+    WRONG_LABEL = "wrong_label"
 
 
 class QueueState(StrEnum):
@@ -46,6 +55,10 @@ class Incident:
     `told_matters` the dangers and topics of urgent mentions told so far. `version` grows with every
     change, for
     compare-and-swap; `touched` only when a person changed it: that is what a page compares.
+    `repeats` is how often it was said again. `quiet_since` is when its last alert ended, while it
+    lingers. `muted` says why nobody is told of it, `hushed` why not of single alerts of it.
+    `owed` holds the receivers that a calendar keeps from hearing, and what of: `opened` where they
+    know nothing of it. One resolved that still has `notify_at` waits for the digest of its shift.
     """
 
     id: int
@@ -68,6 +81,11 @@ class Incident:
     has_news: bool = True
     told: Mapping[str, int] = field(default_factory=dict)
     told_matters: tuple[str, ...] = ()
+    repeats: int = 0
+    quiet_since: datetime | None = None
+    muted: Mute | None = None
+    hushed: Mapping[str, Mute] = field(default_factory=dict)
+    owed: Mapping[str, str] = field(default_factory=dict)
     touched: int = 0
     version: int = 1
 
@@ -92,10 +110,12 @@ class Event:
     """One line of the timeline (main courante) of `I12` or `Q345`.
 
     `kind` is one of: alert.pending alert.firing alert.resolved incident.opened incident.updated
-    incident.acknowledged incident.assigned incident.resolved incident.withdrawn queue.flagged
-    queue.taken queue.assigned queue.changed queue.corrected queue.uncorrected queue.deleted
-    queue.erased queue.expired note notification.sent notification.failed. `actor` is a user's
-    name, or `veille`. `data` holds numbers and ids, never the text of a mention.
+    incident.muted incident.unmuted incident.acknowledged incident.assigned incident.judged
+    incident.resolved incident.withdrawn silence.added silence.expired queue.flagged queue.taken
+    queue.assigned queue.changed queue.corrected queue.uncorrected queue.deleted queue.erased
+    queue.expired note notification.sent notification.failed notification.diverted
+    notification.dropped incident.escalated. `actor` is a user's name, or `veille`. `data` holds
+    numbers and ids, never the text of a mention.
     """
 
     target: str

@@ -18,6 +18,16 @@ class MentionKind(StrEnum):
     MESSAGE = "message"
 
 
+class IdentifierKind(StrEnum):
+    """What is masked in a text before it is stored."""
+
+    EMAIL = "email"
+    IBAN = "iban"
+    NIR = "nir"
+    PHONE = "phone"
+    PLATE = "plate"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
     """Who wrote it, in clear: never stored as such.

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from veille.domain.alert import Baseline, Severity
+from veille.domain.alert import Baseline, Condition, Severity
 from veille.domain.card import Card
-from veille.domain.incident import IncidentState
+from veille.domain.coordination import Coordination
+from veille.domain.incident import IncidentState, Verdict
+
+AT_ONCE = timedelta(seconds=10)
+"""A first relay is told within seconds. Ten ticks of the stage."""
 
 
 class NotificationKind(StrEnum):
@@ -19,11 +23,50 @@ class NotificationKind(StrEnum):
     UPDATED = "updated"
     REFRESHED = "refreshed"  # only numbers grew: the first message is edited, nobody is pinged
     REPEATED = "repeated"  # nobody took it: said again after repeat_interval
+    ESCALATED = "escalated"  # nobody took it: the next relay of its policy is told
     ACKNOWLEDGED = "acknowledged"
     ASSIGNED = "assigned"
+    MUTED = "muted"  # somebody silenced it: the first message and its thread say until when
     RESOLVED = "resolved"
     REDACTED = "redacted"  # a mention was deleted: messages that quote it are edited, no ping
+    DIGEST = "digest"  # what a shift's budget held back: a document, about several incidents
     WEEKLY = "weekly"  # the weekly summary: a document, about no incident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """Which step of an escalation policy this is, and who is meant.
+
+    `step` of `steps` counts from 1, `round` too. `waited` is since the incident was told.
+    `names` are of people on call (none: the receivers themselves), `slack` their member ids.
+    `nobody` lists the steps before, and this one, at which nobody was on call.
+    """
+
+    step: int
+    steps: int
+    round: int
+    waited: timedelta
+    names: tuple[str, ...] = ()
+    slack: tuple[str, ...] = ()
+    nobody: tuple[int, ...] = ()
+
+    @property
+    def is_at_once(self) -> bool:
+        """Whether the incident was told just now: that is no waiting."""
+        return self.waited < AT_ONCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diverted:
+    """Why a notification comes by another way: `receiver` takes nothing since `since`.
+
+    `channel` and `via` are the kinds of that receiver and of the one that is told instead.
+    """
+
+    receiver: str
+    channel: str
+    via: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +76,13 @@ class Facts:
     `value`, `threshold`, `author_count`, `mention_count`, `window` and `rule` are of its strongest
     alert. `evidence` holds mention keys, newest last: their texts are looked up when sending, so
     that a deleted mention is never quoted. `usual` is the mean count per window before, None when
-    unknown; `baseline` is what a spike rule compared with.
+    unknown; `baseline` is what a spike rule compared with, `conditions` what the rule asked, each
+    as measured when the alert began.
     `certainty` in [0, 1] is the highest calibrated score among the evidence, None when no score
-    took part. `actor` is who acknowledged, assigned or resolved.
+    took part. `actor` is who acknowledged, assigned or resolved. `relay` is set of an escalation.
+    `touched` and `muted_until` are the incident's. `verdict` is what people last said of it.
+    `diverted` stands in what a fallback is told. `coordination` is set where many accounts may act
+    together.
     """
 
     incident: int
@@ -55,9 +102,16 @@ class Facts:
     evidence: tuple[str, ...] = ()
     usual: float | None = None
     baseline: Baseline | None = None
+    conditions: tuple[Condition, ...] = ()
     certainty: float | None = None
     assignee: str | None = None
     actor: str | None = None
+    relay: Relay | None = None
+    touched: int = 0
+    muted_until: datetime | None = None
+    verdict: Verdict | None = None
+    diverted: Diverted | None = None
+    coordination: Coordination | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +128,9 @@ class Quote:
 class Notification:
     """Everything a notifier needs to say it. `key` is the idempotency key of this outbox row.
 
-    `card` is of the most urgent mention that is quoted and has one.
+    `card` is of the most urgent mention that is quoted and has one. `take_link` opens the page
+    on which this receiver takes the incident, empty where it has none. `may_repeat`: an earlier
+    try may have arrived.
     """
 
     key: str
@@ -85,6 +141,8 @@ class Notification:
     quotes: tuple[Quote, ...] = ()
     places: tuple[str, ...] = ()
     card: Card | None = None
+    take_link: str = ""
+    may_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +159,8 @@ class Document:
 class OutboxRow:
     """One notification for one receiver, waiting or being sent.
 
-    `facts` None: a document, composed when it is sent; `incident` is 0 then.
+    `facts` None: a document, composed when it is sent; `incident` is 0 then. `may_repeat`: a try
+    before this one was cut off, or not answered, and may have arrived.
     """
 
     key: str
@@ -112,6 +171,7 @@ class OutboxRow:
     due_at: datetime
     id: int = 0
     attempts: int = 0
+    may_repeat: bool = False
 
 
 Ref = Mapping[str, str]

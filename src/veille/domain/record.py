@@ -29,7 +29,8 @@ class MaskedMention:
     `key`, `author`, `reply_to` and `thread` are keyed hashes (32 hex digits). `masked` names the
     kinds of identifier masked in `text`. `sealed` is the unmasked text, encrypted, when something
     was masked and a sealing key exists. `marks` are the keyed hashes under which its author may
-    have objected: they are looked up, not stored.
+    have objected: they are looked up, not stored. `author_age` is how many days old the account
+    was when it wrote; its date is not kept.
     """
 
     key: str
@@ -43,6 +44,7 @@ class MaskedMention:
     identity: Identity
     author: str | None = None
     followers: int | None = None
+    author_age: int | None = None
     role: str | None = None
     lang: str | None = None
     reply_to: str | None = None
@@ -81,7 +83,9 @@ class Observation:
     """One analyzed mention as rules see it, in the order of `seq`.
 
     A deletion is an observation too, with `analysis` None: what it counted for is taken back.
-    An edit is a new observation of the same `key`.
+    An edit is a new observation of the same `key`. `media` holds the types of what came with the
+    text, `masked` the kinds of identifier that were masked in it, `metrics` is as first read. `reply_to` and `thread`
+    are keys of mentions.
     """
 
     seq: int
@@ -94,8 +98,14 @@ class Observation:
     received_at: datetime
     author: str | None = None
     followers: int | None = None
+    author_age: int | None = None
     role: str | None = None
     own: bool = False
+    reply_to: str | None = None
+    thread: str | None = None
+    media: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+    metrics: Metrics | None = None
     analysis: Analysis | None = None
 
 

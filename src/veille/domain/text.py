@@ -44,6 +44,24 @@ def words(folded: str) -> list[str]:
     return _WORD.findall(folded)
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Return where each word of `words(fold(text))` stands in the text: code points, end excluded.
+
+    Empty for a text whose words cannot be told apart that way.
+    """
+    hidden = {at for start, end in unseen(text) for at in range(start, end)}
+    places: list[int] = []
+    parts: list[str] = []
+    for at, char in enumerate(text):
+        folded = "" if at in hidden else fold(char)
+        parts.append(folded)
+        places += [at] * len(folded)
+    found = [match.span() for match in _WORD.finditer("".join(parts))]
+    if len(found) != len(words(fold(text))):
+        return []
+    return [(places[start], places[end - 1] + 1) for start, end in found]
+
+
 def printable(text: str) -> str:
     """Return text with lone surrogates and control characters replaced by U+FFFD; \\n, \\t stay."""
     return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

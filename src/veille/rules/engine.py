@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from veille.domain.alert import Reading
+from veille.domain.alert import Alert, AlertState, Reading
+from veille.domain.calendar import Region
+from veille.domain.circumstances import CALM, Circumstances
 from veille.domain.history import HISTORY, History, Tally
 from veille.domain.record import Observation
+from veille.rules.composite import CompositeWatcher, in_order
+from veille.rules.index import Index
 from veille.rules.model import RuleSet
-from veille.rules.view import View
-from veille.rules.window import Window
+from veille.rules.reading import tells
+from veille.rules.stateful import Stateful
+from veille.rules.view import Around, View
+from veille.rules.watcher import watch
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -21,19 +28,38 @@ class Engine:
 
     Windows slide over arrival: a mention counts while `now - window < received_at <= now`. When the
     clock steps back, what was counted stays until its window has passed by the new time. `zone` is
-    where the hours of seasonal baselines are told; `reach` is how far back what was observed is
-    complete.
+    where hours are told, public holidays are those of `region`, `territories` holds the codes of
+    each watch's; `reach` is how far back what was observed is complete.
     """
 
     def __init__(
-        self, ruleset: RuleSet, *, zone: ZoneInfo = PARIS, reach: timedelta = HISTORY
+        self,
+        ruleset: RuleSet,
+        *,
+        zone: ZoneInfo = PARIS,
+        region: Region = Region.METROPOLE,
+        reach: timedelta = HISTORY,
+        territories: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> None:
-        self._windows = [Window(rule, zone, reach=reach) for rule in ruleset.rules]
+        self._around = Around(zone=zone, territories=territories)
+        self._watchers = [watch(rule, zone=zone, reach=reach) for rule in ruleset.rules]
+        for watcher in self._watchers:
+            watcher.past.region = region
+        self._stateful = [w for w in self._watchers if isinstance(w, Stateful)]
+        self._steady = {w.rule.id for w in self._stateful if w.is_steady}
+        self._composites = in_order([w for w in self._watchers if isinstance(w, CompositeWatcher)])
+        self._members = {rule for composite in self._composites for rule in composite.members}
+        self._observers = [w for w in self._watchers if not isinstance(w, CompositeWatcher)]
+        self._kept = [watcher.keys for watcher in self._observers]
+        self._horizon = max((rule.kept for rule in ruleset.rules), default=timedelta(0))
+        self._held: dict[str, datetime] = {}  # what some of them keep, and perhaps more
+        self._index = Index([watcher.needs for watcher in self._observers])
+        self._deaf = list(self._watchers)
 
     @property
     def max_window(self) -> timedelta:
         """The longest window of any rule; zero without rules."""
-        return max((window.rule.window for window in self._windows), default=timedelta(0))
+        return max((watcher.rule.window for watcher in self._watchers), default=timedelta(0))
 
     @property
     def horizon(self) -> timedelta:
@@ -42,53 +68,118 @@ class Engine:
         An engine that is restored from every observation received since `now - horizon`, in the
         order of `seq`, and from the stored histories gives the readings of one that never stopped.
         """
-        return max((window.rule.kept for window in self._windows), default=timedelta(0))
+        return self._horizon
 
     @property
     def is_restless(self) -> bool:
-        """Whether time alone may make a spike of what was counted at the last look."""
-        return any(window.is_restless for window in self._windows)
+        """Whether time alone may make an alert of what was counted at the last look."""
+        return any(watcher.is_restless for watcher in self._watchers)
+
+    def is_steady(self, alert: Alert) -> bool:
+        """Whether looking at a firing alert again changes nothing before `wakes_at`."""
+        lasts = alert.state is AlertState.FIRING and alert.cleared_at is None
+        return lasts and alert.rule in self._steady
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When time alone may change what was read at the last look, at the earliest."""
+        known = (watcher.wakes_at for watcher in self._stateful)
+        return min((at for at in known if at is not None), default=None)
+
+    @property
+    def asks(self) -> list[str]:
+        """Mentions of which the next look must be told whether they were answered."""
+        return [key for watcher in self._stateful for key in watcher.asks]
 
     def restore(
-        self, recent: Iterable[Observation], histories: Mapping[str, History], now: datetime
+        self,
+        recent: Iterable[Observation],
+        histories: Mapping[str, History],
+        now: datetime,
+        *,
+        memories: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
-        """Stand as after `recent` was observed and told, with these histories by rule version."""
+        """Stand as after `recent` was observed and told.
+
+        With these histories by rule version, and these memories by feed and mark.
+        """
         for observation in recent:
             self.observe(observation)
         self.slide(now)
-        for window in self._windows:
-            window.past.restore(histories.get(window.rule.version, History()))
+        for watcher in self._watchers:
+            watcher.past.restore(histories.get(watcher.rule.version, History()))
+        self._deaf = list(self._watchers)
+        for stateful in self._stateful:
+            stateful.restore(memories.get(stateful.rule.feed, {}))
 
     def observe(self, observation: Observation) -> None:
         """Take in a mention, an edit (same key: it replaces) or a deletion (no analysis).
 
         Repeating the last observation of a key changes nothing.
         """
-        view = None if observation.analysis is None else View(observation, observation.analysis)
-        for window in self._windows:
-            window.observe(observation, view)
+        for watcher in self._deaf:
+            watcher.past.listen(observation.received_at)
+        self._deaf.clear()
+        found, key = observation.analysis, observation.key
+        view = None if found is None else View(observation, found, self._around)
+        concerned = set() if view is None else self._index.candidates(view)
+        if self._held.pop(key, None) is not None:
+            concerned.update(n for n, keys in enumerate(self._kept) if key in keys)
+        for number in concerned:
+            self._observers[number].observe(observation, view)
+        if any(key in self._kept[number] for number in concerned):
+            self._held[key] = observation.received_at
 
     def slide(self, now: datetime) -> None:
         """Count what has come by `now`, and let go of what is too old."""
-        for window in self._windows:
-            window.slide(now)
+        for watcher in self._watchers:
+            watcher.slide(now)
+        while self._held and next(iter(self._held.values())) <= now - self.horizon:
+            del self._held[next(iter(self._held))]
 
-    def readings(self, now: datetime) -> list[Reading]:
+    def readings(self, now: datetime, around: Circumstances = CALM) -> list[Reading]:
         """Return one reading per rule and group with a mention in its window.
 
         The order is that of the rules, then of the groups' values. A group without mentions has no
-        reading.
+        reading, unless its silence is what a rule is about.
         """
-        return [reading for window in self._windows for reading in window.readings(now)]
+        self._stand(around)
+        found = {watcher.rule.id: watcher.readings(now) for watcher in self._observers}
+        return self._with_composites(found, now)
+
+    def tellings(self, now: datetime, around: Circumstances = CALM) -> list[Reading]:
+        """Return of `readings` those that begin or hold an alert, at a fraction of the cost."""
+        self._stand(around)
+        found = {
+            w.rule.id: w.readings(now) if w.rule.id in self._members else w.tellings(now)
+            for w in self._observers
+        }
+        return [reading for reading in self._with_composites(found, now) if tells(reading)]
+
+    def _stand(self, around: Circumstances) -> None:
+        for watcher in self._watchers:
+            watcher.past.around = around
+        for stateful in self._stateful:
+            stateful.around = around
+
+    def _with_composites(self, found: dict[str, list[Reading]], now: datetime) -> list[Reading]:
+        for composite in self._composites:  # after those they look at
+            composite.see(found)
+            found[composite.rule.id] = composite.readings(now)
+        return [reading for watcher in self._watchers for reading in found[watcher.rule.id]]
 
     def take_tally(self) -> Tally:
         """Return what is new in the histories since the last call."""
         counts: dict[tuple[str, str, int], int] = {}
         since: dict[str, datetime] = {}
-        for window in self._windows:
-            version, past = window.rule.version, window.past
-            counts |= {(version, mark, h): n for (mark, h), n in past.told.items() if n}
-            past.told.clear()
+        for watcher in self._watchers:
+            version, past = watcher.rule.version, watcher.past
+            if past.told:
+                counts |= {(version, mark, h): n for (mark, h), n in past.told.items() if n}
+                past.told.clear()
             if past.is_new and past.since is not None:
                 since[version], past.is_new = past.since, False
-        return Tally(counts=counts, since=since)
+        memory: dict[tuple[str, str], str | None] = {}
+        for stateful in self._stateful:
+            memory |= {(stateful.rule.feed, mark): state for mark, state in stateful.take_told()}
+        return Tally(counts=counts, since=since, memory=memory)

@@ -11,7 +11,9 @@ from veille.domain.errors import InputError
 from veille.rules.yaml_nodes import Fields, Findings, Items, Node, Scalar, shown, suggest
 
 MAX_TEXT = 2000
-_INTEGER = re.compile(r"\d{1,9}", re.ASCII)
+MAX_POINTS = 500
+"""Each previous window is counted again at every look."""
+_INTEGER = re.compile(r"\d{1,11}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
@@ -28,7 +30,7 @@ class Reader:
             return
         self.fields = node.nodes
         for name, key in node.keys.items():
-            if name not in known:
+            if name not in known and not findings.is_full:
                 findings.add(key, f'unknown field "{name[:60]}"; {suggest(name, known)}')
 
     def has(self, name: str) -> bool:
@@ -90,6 +92,16 @@ class Reader:
             self.wrong(name, f"expected a number such as 2.5, not {shown(node)}")
         return default
 
+    def previous(self, points: int, min_points: int, low: int) -> tuple[int, int]:
+        """Return `points`, how many windows before this one, and `min_points`, how many of them
+        must have been heard; both in [low, MAX_POINTS].
+        """
+        points = self.integer("points", points, low, MAX_POINTS)
+        heard = self.integer("min_points", min(min_points, points), low, MAX_POINTS)
+        if heard > points:
+            self.wrong("min_points", f"{heard} is more than points, {points}: nothing fires")
+        return points, heard
+
     def truth(self, name: str, *, default: bool) -> bool:
         """Return true or false; nothing else is either."""
         node = self.fields.get(name)
@@ -123,6 +135,8 @@ class Reader:
         found: list[str] = []
         for node in self.items(name):
             text = node.text if isinstance(node, Scalar) else ""
+            if self.findings.is_full:
+                return ()
             if text not in known:
                 self.findings.add(node, f"{name}: unknown {shown(node)}; {suggest(text, known)}")
             elif text in found:

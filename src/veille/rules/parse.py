@@ -10,32 +10,42 @@ from pathlib import Path
 from veille.domain.alert import Severity
 from veille.domain.errors import InputError, RuleError
 from veille.domain.ids import content_hash
+from veille.domain.text import printable
 from veille.rules.annotations import EXPECTED, NAMES, Template, parse_template
+from veille.rules.build import Build
 from veille.rules.fields import Reader
+from veille.rules.lint import impossible
 from veille.rules.matchers import Where, compile_where
-from veille.rules.model import GROUP_FIELDS, SPIKE_GROUP_FIELDS, CountBy, Rule, RuleKind, RuleSet
-from veille.rules.parse_spike import SPIKE_KEYS, read_spike, refuse_spike_keys
+from veille.rules.model import GROUP_FIELDS, TRENDS, CountBy, Params, Rule, RuleKind, RuleSet
+from veille.rules.params import Ratio
+from veille.rules.parse_composite import check_composites
+from veille.rules.parse_kinds import KIND_KEYS, KINDS, MAX_COUNT, Given, read_params
+from veille.rules.spike import Spike
 from veille.rules.yaml_nodes import MAX_BYTES, Fields, Findings, Items, Node, Scalar, read, shown
 
 TEST_SUFFIX = "_test.yml"
 TOPICS_FILE = "topics.yml"
 """Stands among the rules and holds none: `rules/topics.py` reads it."""
 RULE_KEYS = (
-    "id", "kind", "where", "window", "group_by", "for", "keep_firing_for", "group_wait",
-    "count_by", "min_count", "min_authors", "exclude_own", "late_by", "severity", "flag", "labels",
-    "annotations", "enabled", *SPIKE_KEYS,
+    "id", "kind", "where", "group_by", "for", "keep_firing_for", "group_wait", "exclude_own",
+    "severity", "flag", "labels", "annotations", "enabled", "shadow", "owner", "runbook",
+    *KIND_KEYS,
 )  # fmt: skip
+"""Every field a rule may have; those of KIND_KEYS belong to some kinds only."""
+FEEDING = ("id", "kind", "where", "group_by", "exclude_own", "own", "of", "late_by")
 ANNOTATIONS = ("summary", "description", "actions")
-MAX_COUNT = 10_000
-"""Largest `min_count`: a tenth of what an engine keeps for one rule."""
-SPIKE_AUTHORS = 2
-"""Default `min_authors` of a spike rule: one author alone cannot page anybody."""
 LATE_BY = timedelta(hours=6)
-"""Default `late_by`; a spike's is its window at most, else a source that catches up is one."""
+"""Default `late_by`; a trend's is its window at most, else a source that catches up is one."""
+MAX_TOTAL = 2 * 1024 * 1024
+"""Of all files: thousands of rules, some seconds to read."""
+MAX_CLEAR = 10_000_000_000
+"""Largest `clear_below`: that of what a `reach` rule adds up."""
+MAX_LINE = 200
 MAX_WINDOW = timedelta(days=7)
 """Longest `window`: a restart reads the store back that far."""
 
 _ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+_HTTPS = re.compile(r"https://[^\s<>\"'@/?#]+(?:[/?#][^\s<>\"']*)?")
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _RESERVED = ("severity", "rule", *(name for name in GROUP_FIELDS if name != "topic"))
 _SECOND, _DAY, _NONE = timedelta(seconds=1), timedelta(days=1), timedelta(0)
@@ -78,24 +88,33 @@ def parse_rules(files: Mapping[str, bytes], *, topics: Sequence[str] = ()) -> Ru
     `topics` are those that a rule may name; without any, names are not checked.
     Raises RuleError with every finding, one a line, sorted by file and place.
     """
+    if (size := sum(map(len, files.values()))) > MAX_TOTAL:
+        raise RuleError(f"the rule files hold {size} bytes, over {MAX_TOTAL}: remove some")
     rules: list[Rule] = []
     disabled: list[str] = []
     problems: list[str] = []
     seen: dict[str, str] = {}
     for name in sorted(files):
         findings = Findings(name)
+        written: list[tuple[Reader, Rule]] = []
         for node in _rule_nodes(files[name], findings):
             reader = Reader(node, findings, RULE_KEYS)
             if not isinstance(node, Fields):
                 continue
+            if findings.is_full:
+                break
             rule = _rule(reader, name, topics)
+            for field, why in impossible(rule):
+                reader.wrong(field, why)
             if rule.id and rule.id in seen:
                 reader.wrong("id", f'"{rule.id}" is already at {seen[rule.id]}: choose another')
             seen.setdefault(rule.id, f"{name}:{rule.line}")
+            written.append((reader, rule))
             if reader.truth("enabled", default=True):
                 rules.append(rule)
             else:
                 disabled.append(rule.id)
+        check_composites(written, disabled)
         problems.extend(findings)
     if problems:
         raise RuleError("\n".join(problems))
@@ -112,12 +131,14 @@ def _rule_nodes(data: bytes, findings: Findings) -> tuple[Node, ...]:
 
 
 def _rule(reader: Reader, file: str, topics: Sequence[str]) -> Rule:
-    kind = RuleKind(reader.choice("kind", tuple(RuleKind)))
-    is_spike = kind is RuleKind.SPIKE
-    fields = SPIKE_GROUP_FIELDS if is_spike else GROUP_FIELDS
-    group_by = reader.names("group_by", fields, ("watch",))
-    window = reader.duration("window", timedelta(minutes=15), _SECOND, MAX_WINDOW)
-    _check_kind(reader, kind)
+    kind = RuleKind(reader.choice("kind", tuple(KINDS)))
+    group_by = reader.names("group_by", KINDS[kind].group_by, ("watch",))
+    name, default = KINDS[kind].window
+    window = reader.duration(name, default, _SECOND, MAX_WINDOW)
+    authors = 1 if "author" in group_by else KINDS[kind].min_authors
+    late_by = min(window, LATE_BY) if kind in TRENDS else LATE_BY
+    is_known = reader.text("kind") == kind  # else what it misses is not what is wrong
+    params = read_params(reader, kind, Given(window, topics)) if is_known else None
     return Rule(
         id=_id(reader),
         version=content_hash(_canonical(reader.node))[:12],
@@ -128,23 +149,40 @@ def _rule(reader: Reader, file: str, topics: Sequence[str]) -> Rule:
         severity=Severity(reader.choice("severity", tuple(Severity))),
         count_by=CountBy(reader.choice("count_by", tuple(CountBy), CountBy.CLUSTERS)),
         min_count=reader.integer("min_count", 1, 1, MAX_COUNT),
-        min_authors=reader.integer("min_authors", SPIKE_AUTHORS if is_spike else 1, 1, MAX_COUNT),
-        spike=read_spike(reader, window) if is_spike else None,
+        min_authors=reader.integer("min_authors", authors, 1, MAX_COUNT),
+        params=params,
+        clear_below=(
+            reader.integer("clear_below", 1, 1, MAX_CLEAR) if reader.has("clear_below") else None
+        ),
         hold=reader.duration("for", _NONE, _NONE, _DAY),
         keep_firing=reader.duration("keep_firing_for", _NONE, _NONE, _DAY * 7),
         group_wait=(
             reader.duration("group_wait", _NONE, _NONE, _DAY) if reader.has("group_wait") else None
         ),
-        late_by=reader.duration(
-            "late_by", min(window, LATE_BY) if is_spike else LATE_BY, _NONE, _DAY * 365
-        ),
+        late_by=reader.duration("late_by", late_by, _NONE, _DAY * 365),
         exclude_own=reader.truth("exclude_own", default=True),
         flag=reader.truth("flag", default=False),
+        shadow=reader.truth("shadow", default=False),
+        owner=_line(reader, "owner"),
+        runbook=_runbook(reader),
         labels=_labels(reader, group_by),
-        annotations=_annotations(reader, (*group_by, EXPECTED) if is_spike else group_by),
+        annotations=_annotations(reader, (*group_by, *_words(kind, params))),
         file=file,
         line=reader.node.line,
+        feed=_feed(reader),
     )
+
+
+def _words(kind: RuleKind, params: Params | None) -> tuple[str, ...]:
+    """Return the placeholders of a kind's annotations beside those all have."""
+    expected = (EXPECTED,) if isinstance(params, Spike | Build | Ratio) else ()
+    return (*expected, *KINDS[kind].words)
+
+
+def _feed(reader: Reader) -> str:
+    """Return a hash of the fields that decide what a rule remembers."""
+    written = (f"{k}:{_canonical(reader.fields[k])}" for k in FEEDING if k in reader.fields)
+    return content_hash(*written)[:12]
 
 
 def _id(reader: Reader) -> str:
@@ -157,20 +195,21 @@ def _id(reader: Reader) -> str:
     return text
 
 
-def _check_kind(reader: Reader, kind: RuleKind) -> None:
-    if kind is RuleKind.SPIKE:
-        return
-    refuse_spike_keys(reader)
-    if kind is RuleKind.COUNT:
-        if not reader.has("min_count"):
-            reader.wrong("min_count", "missing: a count rule says how many mentions fire it")
-        return
-    for name in ("min_count", "min_authors"):
-        if reader.has(name):
-            reader.wrong(name, "a mention rule fires for a single one: remove it, or kind: count")
-    where = reader.fields.get("where")
-    if where is None or (isinstance(where, Fields) and not where.nodes):
-        reader.wrong("where", "missing or empty: a mention rule says which mentions")
+def _line(reader: Reader, name: str) -> str | None:
+    if not reader.has(name):
+        return None
+    text = reader.text(name)
+    if len(text) > MAX_LINE or text != " ".join(text.split()) or text != printable(text):
+        reader.wrong(name, f"write one line of up to {MAX_LINE} characters")
+    return text
+
+
+def _runbook(reader: Reader) -> str | None:
+    """Return a web address: it becomes a link in alerts."""
+    text = _line(reader, "runbook")
+    if text is not None and not _HTTPS.fullmatch(text):
+        reader.wrong("runbook", "write a whole address that begins with https://, without spaces")
+    return text
 
 
 def _where(reader: Reader, topics: Sequence[str]) -> Where:

@@ -1,4 +1,4 @@
-"""The fields that only spike rules have, and those that belong to one of their baselines."""
+"""The fields of spike rules, and which of them belong to one of their baselines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from veille.domain.durations import format_duration
 from veille.rules.fields import Reader
 from veille.rules.spike import LONGEST_PAST, Spike
 
-SPIKE_KEYS = ("baseline", "k", "points", "min_points", "surprise")
-MIN_POINTS, MAX_POINTS = 2, 500
-"""Each is counted again at every look."""
+MIN_POINTS = 2
+"""One window before says nothing of how much they differ."""
 MAX_K = 100.0
 MAX_SURPRISE = 100.0
 """A chance of 1 in 10^43: whoever asks for more asks for silence."""
@@ -24,8 +23,6 @@ _OWN = {
 
 def read_spike(reader: Reader, window: timedelta) -> Spike:
     """Return what makes a spike; what is missing or belongs to the other baseline is noted."""
-    if not reader.has("min_count"):
-        reader.wrong("min_count", "missing: a spike rule says below which count it stays silent")
     baseline = BaselineKind(
         reader.choice("baseline", tuple(BaselineKind), default=BaselineKind.SEASONAL)
     )
@@ -33,12 +30,7 @@ def read_spike(reader: Reader, window: timedelta) -> Spike:
         for name in _OWN[other] if other is not baseline else ():
             if reader.has(name):
                 reader.wrong(name, f"belongs to baseline: {other}: remove it, or change baseline")
-    points = reader.integer("points", Spike().points, MIN_POINTS, MAX_POINTS)
-    min_points = reader.integer(
-        "min_points", min(Spike().min_points, points), MIN_POINTS, MAX_POINTS
-    )
-    if min_points > points:
-        reader.wrong("min_points", f"{min_points} is more than points, {points}: nothing fires")
+    points, min_points = reader.previous(Spike().points, Spike().min_points, MIN_POINTS)
     if baseline is BaselineKind.PREVIOUS and window * (points + 1) > LONGEST_PAST:
         reader.wrong(
             "points",
@@ -52,10 +44,3 @@ def read_spike(reader: Reader, window: timedelta) -> Spike:
         min_points=min_points,
         limit=reader.decimal("surprise", Spike().limit, 1.0, MAX_SURPRISE),
     )
-
-
-def refuse_spike_keys(reader: Reader) -> None:
-    """Note every field that only a spike rule has."""
-    for name in SPIKE_KEYS:
-        if reader.has(name):
-            reader.wrong(name, "belongs to kind: spike: remove it, or change kind")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from veille.domain.alert import Baseline, BaselineKind
 from veille.domain.history import HOUR, hour_number
-from veille.rules.season import Season, expected, hour_of_week
+from veille.rules.season import Season, dispersion_over, expected, hour_of_week
 from veille.rules.tail import smallest, surprise
 
 MIN_SIGMA = 0.5
@@ -96,13 +96,14 @@ def against_season(spike: Spike, value: int, season: Season, look: Look, *, floo
         short = Baseline(kind=BaselineKind.SEASONAL, points=points, is_cold=True)
         return Verdict(is_active=True, threshold=floor, baseline=short)
     mean = expected(season, look.now, look.window, look.zone)
-    found = surprise(value, mean, season.dispersion)
-    threshold = smallest(spike.limit, mean, season.dispersion)
+    dispersion = dispersion_over(season, look.window)
+    found = surprise(value, mean, dispersion)
+    threshold = smallest(spike.limit, mean, dispersion)
     baseline = Baseline(
         kind=BaselineKind.SEASONAL,
         points=points,
         expected=round(mean, _DIGITS),
-        spread=round(season.dispersion, _DIGITS),
+        spread=round(dispersion, _DIGITS),
         surprise=round(found, _DIGITS),
         is_cold=is_cold,
     )

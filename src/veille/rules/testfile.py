@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from veille.domain.analysis import Analysis
 from veille.domain.errors import RuleError
-from veille.domain.mention import MentionKind
+from veille.domain.mention import IdentifierKind, MentionKind, Metrics
 from veille.domain.record import Observation
 from veille.rules.fields import Reader
 from veille.rules.model import GROUP_FIELDS
+from veille.rules.new_term import TERM
 from veille.rules.partial import partial_analysis
+from veille.rules.testevents import EVENT_KEYS, Event, parse_events
 from veille.rules.testseries import MAX_BEFORE, expand, offset
 from veille.rules.yaml_nodes import Fields, Findings, Node, Scalar, read
 
@@ -21,10 +24,13 @@ GRID = timedelta(seconds=10)
 """Tests look at the clock this often, as replay does."""
 MAX_AT = timedelta(days=14)
 
+TERRITORY = ("99001",)
+"""That of a test that names none: no commune has this code."""
+
 _NONE = timedelta(0)
 _MENTION_KEYS = (
     "at", "id", "source", "text", "kind", "author", "own", "created_at", "watch", "watches",
-    "deleted", "analysis",
+    "deleted", "analysis", "reply_to", "thread", "media", "masked", "metrics",
 )  # fmt: skip
 
 
@@ -62,12 +68,17 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One named test: mentions sorted by arrival (of series too), expectations by time."""
+    """One named test: mentions sorted by arrival (of series too), expectations by time.
+
+    `territory` holds the codes of every watch it names.
+    """
 
     name: str
     file: str
     line: int
+    territory: frozenset[str]
     mentions: tuple[CaseMention, ...]
+    events: tuple[Event, ...]
     expectations: tuple[Expectation, ...]
 
 
@@ -88,7 +99,8 @@ def parse_tests(file: str, data: bytes) -> tuple[Case, ...]:
 
 
 def _case(node: Node, findings: Findings, file: str) -> Case:
-    reader = Reader(node, findings, ("name", "series", "mentions", "expect"))
+    keys = ("name", "territory", "series", "mentions", "expect", *EVENT_KEYS)
+    reader = Reader(node, findings, keys)
     if not reader.text("name"):
         reader.wrong("name", "missing: say what the test shows")
     mentions = [
@@ -106,9 +118,35 @@ def _case(node: Node, findings: Findings, file: str) -> Case:
         name=reader.text("name"),
         file=file,
         line=node.line,
-        mentions=tuple(sorted(mentions, key=lambda m: m.observation.received_at)),
+        territory=frozenset(_words(reader, "territory") or TERRITORY),
+        mentions=_numbered(sorted(mentions, key=lambda m: m.observation.received_at)),
+        events=parse_events(reader, BASE),
         expectations=tuple(sorted(expectations, key=lambda e: e.at)),
     )
+
+
+def _numbered(mentions: Sequence[CaseMention]) -> tuple[CaseMention, ...]:
+    """Return them numbered in their order, as a store would."""
+    return tuple(
+        replace(mention, observation=replace(mention.observation, seq=seq))
+        for seq, mention in enumerate(mentions, start=1)
+    )
+
+
+def _words(reader: Reader, name: str) -> tuple[str, ...]:
+    nodes = reader.items(name)
+    if not all(isinstance(node, Scalar) and node.text for node in nodes):
+        reader.wrong(name, "expected a list of words")
+    return tuple(node.text for node in nodes if isinstance(node, Scalar))
+
+
+def _metrics(reader: Reader) -> Metrics | None:
+    node = reader.fields.get("metrics")
+    if node is None:
+        return None
+    names = ("likes", "shares", "replies", "views")
+    inner = Reader(node, reader.findings, names)
+    return Metrics(**{n: inner.integer(n, 0, 0, 10**11) for n in names if inner.has(n)})
 
 
 def _at(reader: Reader, *, before: timedelta = _NONE) -> datetime:
@@ -120,7 +158,7 @@ def _at(reader: Reader, *, before: timedelta = _NONE) -> datetime:
 def _mention(reader: Reader, seq: int) -> CaseMention:
     at = _at(reader, before=MAX_BEFORE)
     author = reader.fields.get("author")
-    person = Reader(author, reader.findings, ("id", "followers", "role")) if author else None
+    person = Reader(author, reader.findings, ("id", "followers", "age", "role")) if author else None
     is_deleted = reader.truth("deleted", default=False)
     observation = Observation(
         seq=seq,
@@ -135,8 +173,14 @@ def _mention(reader: Reader, seq: int) -> CaseMention:
         followers=person.integer("followers", 0, 0, 10**9)
         if person and person.has("followers")
         else None,
+        author_age=person.integer("age", 0, 0, 10**5) if person and person.has("age") else None,
         role=person.text("role") or None if person else None,
         own=reader.truth("own", default=False),
+        reply_to=reader.text("reply_to") or None,
+        thread=reader.text("thread") or None,
+        media=_words(reader, "media"),
+        masked=reader.names("masked", tuple(IdentifierKind), ()),
+        metrics=_metrics(reader),
     )
     needs_model = not is_deleted
     written = reader.fields.get("analysis")
@@ -202,4 +246,4 @@ def _expected(reader: Reader, name: str) -> tuple[Expected, ...]:
 def _check_group(reader: Reader) -> None:
     node = reader.fields["group"]
     if isinstance(node, Fields):
-        Reader(node, reader.findings, GROUP_FIELDS)
+        Reader(node, reader.findings, (*GROUP_FIELDS, TERM))

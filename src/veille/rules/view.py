@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from veille.domain.analysis import FEELINGS, Analysis, SentimentLabel
 from veille.domain.record import Observation
 from veille.domain.text import fold, printable, words
 
 MAX_ROLE = 80
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
 def scored(score: float) -> float:
@@ -19,12 +26,31 @@ def scored(score: float) -> float:
     return round(score, 4)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What is known beside a mention: where hours are told, what each watch's territory is."""
+
+    zone: ZoneInfo
+    territories: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+NOWHERE = Around(zone=ZoneInfo("Europe/Paris"))
+
+
 class View:
     """One analyzed mention; `text` and `words` are UTF-8 bytes for google-re2."""
 
-    def __init__(self, observation: Observation, analysis: Analysis) -> None:
+    def __init__(
+        self, observation: Observation, analysis: Analysis, around: Around = NOWHERE
+    ) -> None:
         self.observation = observation
         self.analysis = analysis
+        self.around = around
+
+    @cached_property
+    def written_at(self) -> datetime:
+        """When it was written, in the zone."""
+        return self.observation.created_at.astimezone(self.around.zone)
 
     @cached_property
     def text(self) -> bytes:
@@ -35,6 +61,22 @@ class View:
     def words(self) -> bytes:
         """The folded words, with one space before, between and after."""
         return self.words_of(self.observation.text)
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        """The folded words, in order."""
+        return self.words.decode("utf-8").split()
+
+    @cached_property
+    def heads(self) -> frozenset[str]:
+        """The folded words, hashtags also without their sign: what a phrase may begin with."""
+        found = self.tokens
+        return frozenset(found).union(word[1:] for word in found if word[0] == "#")
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        """Every beginning of these words."""
+        return frozenset(word[:end] for word in self.heads for end in range(1, len(word) + 1))
 
     @staticmethod
     def words_of(text: str) -> bytes:
@@ -51,9 +93,41 @@ class NumberField:
     high: float = 1.0
 
 
-def _cluster(view: View, name: Literal["size", "authors"]) -> int | None:
-    cluster = view.analysis.cluster
-    return None if cluster is None else cluster.size if name == "size" else cluster.authors
+def _cluster(name: Literal["size", "authors", "wordings"]) -> NumberField:
+    get = attrgetter(name)
+    return NumberField(
+        lambda v: None if v.analysis.cluster is None else get(v.analysis.cluster), high=1e6
+    )
+
+
+def _metric(name: Literal["likes", "shares", "replies", "views"]) -> NumberField:
+    get = attrgetter(name)
+    return NumberField(
+        lambda v: None if v.observation.metrics is None else get(v.observation.metrics), high=1e12
+    )
+
+
+def _people(view: View) -> int | None:
+    card = view.analysis.card
+    return None if card is None or card.people is None else card.people.value.number
+
+
+def _surest(view: View) -> float | None:
+    known = (scored(place.score) for place in view.analysis.places if place.insee)
+    return max(known, default=None)
+
+
+def _topic_score(view: View) -> float | None:
+    return next((scored(topic.score) for topic in view.analysis.topics), None)
+
+
+def _is_inside(view: View) -> bool:
+    """Whether a commune the text names lies in the territory of a watch it matched."""
+    around, codes = view.around, [p.insee for p in view.analysis.places if p.insee]
+    if not codes:
+        return False
+    inside = tuple(c for w in view.observation.watches for c in around.territories.get(w, ()))
+    return any(code.startswith(inside) for code in codes)
 
 
 def _card(view: View, name: Literal["hazard", "need"]) -> tuple[str, ...]:
@@ -68,6 +142,14 @@ def _probability(label: SentimentLabel) -> NumberField:
 
 NUMBER_FIELDS: dict[str, NumberField] = {
     "followers": NumberField(lambda v: v.observation.followers, high=1e11),
+    "author.age": NumberField(lambda v: v.observation.author_age, high=1e5),
+    "hour": NumberField(lambda v: v.written_at.hour, high=23),
+    "links": NumberField(lambda v: len(_LINK.findall(v.observation.text)), high=1e5),
+    "media.count": NumberField(lambda v: len(v.observation.media), high=1e5),
+    "metrics.likes": _metric("likes"),
+    "metrics.shares": _metric("shares"),
+    "metrics.replies": _metric("replies"),
+    "metrics.views": _metric("views"),
     "sentiment.score": NumberField(lambda v: scored(v.analysis.sentiment.score), low=-1.0),
     **{f"sentiment.probabilities.{label}": _probability(label) for label in FEELINGS},
     "crisis.score": NumberField(lambda v: scored(v.analysis.crisis)),
@@ -75,8 +157,19 @@ NUMBER_FIELDS: dict[str, NumberField] = {
     "hostility.score": NumberField(lambda v: scored(v.analysis.hostility.score)),
     "toxicity.score": NumberField(lambda v: scored(v.analysis.toxicity)),
     "intent.score": NumberField(lambda v: scored(v.analysis.intent.score)),
-    "cluster.size": NumberField(lambda v: _cluster(v, "size"), high=1e6),
-    "cluster.authors": NumberField(lambda v: _cluster(v, "authors"), high=1e6),
+    "topic.score": NumberField(_topic_score),
+    "place.score": NumberField(_surest),
+    "cluster.size": _cluster("size"),
+    "cluster.authors": _cluster("authors"),
+    "cluster.wordings": _cluster("wordings"),
+    "card.people": NumberField(_people, high=1e6),
+}
+
+TRUTH_FIELDS: dict[str, Callable[[View], bool]] = {
+    "own": lambda v: v.observation.own,
+    "answer": lambda v: v.observation.reply_to is not None,
+    "territory": _is_inside,
+    "cluster.is_claim": lambda v: bool(v.analysis.cluster and v.analysis.cluster.is_claim),
 }
 
 NAME_FIELDS: dict[str, Callable[[View], tuple[str, ...]]] = {
@@ -97,9 +190,31 @@ NAME_FIELDS: dict[str, Callable[[View], tuple[str, ...]]] = {
     "places": lambda v: tuple(
         dict.fromkeys(place.insee for place in v.analysis.places if place.insee)
     ),
+    "place.name": lambda v: tuple(fold(place.name) for place in v.analysis.places),
     "card.hazard": lambda v: _card(v, "hazard"),
     "card.need": lambda v: _card(v, "need"),
+    "card.vulnerable": lambda v: tuple(
+        slot.value.value for slot in (v.analysis.card.vulnerable if v.analysis.card else ())
+    ),
+    "media": lambda v: v.observation.media,
+    "masked": lambda v: v.observation.masked,
+    "weekday": lambda v: (WEEKDAYS[v.written_at.weekday()],),
 }
+
+
+DISTINCT_FIELDS = ("author", "cluster", *(name for name in NAME_FIELDS if name != "role"))
+"""What `of:` of a `distinct` rule may name."""
+
+
+def distinct_values(view: View, name: str) -> tuple[str, ...]:
+    """Return what a mention has in one field that is counted; nothing of what is not known."""
+    if name == "author":
+        author = view.observation.author
+        return () if author is None else (author,)
+    if name == "cluster":
+        cluster = view.analysis.cluster
+        return (view.observation.key if cluster is None else cluster.id,)
+    return NAME_FIELDS[name](view)
 
 
 def group_values(view: View, name: str) -> tuple[str, ...]:

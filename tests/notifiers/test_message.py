@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veille.domain.alert import Baseline, BaselineKind, Severity
+from veille.domain.alert import Baseline, BaselineKind, Condition, Severity
 from veille.domain.card import Card, Count, Hazard, Need, Slot, Span, Vulnerable
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
@@ -79,6 +79,21 @@ def test_a_spike_says_what_was_usual_and_its_bound(note: Note, flood: Flood, voi
     message = compose(note(facts=facts), voice=voice(), quotes=True)
     assert "(d'habitude : 5)" in message.counts
     assert "18 messages en 15 min, seuil 7,12" in plain(why(message.lines))
+
+
+def test_why_says_what_the_rule_asked_with_what_is_counted_now(
+    note: Note, flood: Flood, voice: Speak
+) -> None:
+    asked = (
+        Condition(name="count", value=3, threshold=3),
+        Condition(name="authors", value=2, threshold=2),
+    )
+    facts = flood(conditions=asked, annotations={"runbook": "https://fiche.example/crue"})
+    lines = compose(note(facts=facts), voice=voice(), quotes=True).lines
+    said = {line.label: line.text.replace("\u00a0", " ") for line in lines}
+    assert said["Pourquoi :"].startswith("12 messages en 15 min (seuil : 3), 11 auteurs distincts")
+    assert said["Pourquoi :"].endswith(", règle flood_distress")
+    assert said["Fiche réflexe :"] == "https://fiche.example/crue"
 
 
 def test_a_short_history_is_said(note: Note, flood: Flood, voice: Speak) -> None:
@@ -181,7 +196,7 @@ def test_lines_without_content_are_left_out(note: Note, flood: Flood, voice: Spe
 def test_every_kind_state_and_severity_has_its_words(
     note: Note, flood: Flood, voice: Speak, language: str
 ) -> None:
-    for kind in set(NotificationKind) - {NotificationKind.WEEKLY}:  # a document
+    for kind in set(NotificationKind) - {NotificationKind.WEEKLY, NotificationKind.DIGEST}:
         for state in IncidentState:
             for severity in Severity:
                 facts = flood(state=state, severity=severity, actor=None)

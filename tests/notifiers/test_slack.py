@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from veille.demo.slack import SlackMessage, SlackStandIn
+from veille.domain.alert import Severity
 from veille.domain.errors import ConfigError, DeliveryError
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
@@ -105,6 +106,17 @@ async def test_a_repeat_is_shown_in_the_channel_too(
     assert texts(news)[0].startswith("Rappel à 02:14 : personne ne l'a pris en charge depuis 02:05")
 
 
+@pytest.mark.parametrize("severity", list(Severity))
+async def test_more_of_a_crisis_is_shown_in_the_channel_too(
+    slack: SlackStandIn, tools: Tools, note: Note, flood: Flood, severity: Severity
+) -> None:
+    sender = notifier(slack, tools)
+    ref = await sender.send(note(), ref=None)
+    await sender.send(note(NotificationKind.UPDATED, facts=flood(severity=severity)), ref=ref)
+    news = slack.thread(ref["ts"])[0]
+    assert bool(news.body["reply_broadcast"]) is (severity is Severity.CRITICAL)
+
+
 async def test_grown_numbers_edit_the_message_and_tell_nobody(
     slack: SlackStandIn, tools: Tools, note: Note, flood: Flood
 ) -> None:
@@ -145,7 +157,7 @@ async def test_a_hostile_text_pings_and_formats_nothing(
     hostile = {"facts": bad, "quotes": (quote,), "places": (HOSTILE,), "institution": HOSTILE}
     sender = notifier(slack, tools)
     ref = await sender.send(note(**hostile), ref=None)
-    for kind in set(NotificationKind) - {NotificationKind.WEEKLY}:  # a document
+    for kind in set(NotificationKind) - {NotificationKind.WEEKLY, NotificationKind.DIGEST}:
         await sender.send(note(kind, **hostile), ref=ref)
     assert slack.pings() == []
     for message in slack.received():

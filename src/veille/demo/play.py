@@ -9,15 +9,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
-from veille.app import parts
+from veille.app import explain, parts
 from veille.app.channels import doors, notifiers
+from veille.app.desks import open_desks, take_link
 from veille.app.operations import check
 from veille.app.replay import build_stages, protector
 from veille.app.systemd import Systemd
@@ -29,7 +30,9 @@ from veille.domain.alert import Severity
 from veille.domain.clock import monotonic_s, utc_now
 from veille.domain.ids import short_id
 from veille.domain.incident import Event, Incident, IncidentState
+from veille.notifiers.base import Notifier
 from veille.pipeline.actions import Actions
+from veille.pipeline.asking import Asking
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
@@ -48,6 +51,8 @@ LOGIN = "astreinte"
 DRAIN_S = 60.0
 WATCHED_S = 40.0
 """How long the night lasts for who watches it; with --exit it goes as fast as it can."""
+DAWN = datetime(2026, 1, 18, 5, tzinfo=UTC)
+"""Who watches is left there: the crisis has been told, and its incidents are still open."""
 SHAPES = {Severity.INFO: "●", Severity.WARNING: "◆", Severity.CRITICAL: "▲"}
 
 
@@ -160,7 +165,8 @@ async def play(*, ends: bool) -> int:
                 is_durable=False,
             )
         )
-        runner, scene = await _assemble(loaded, store, stack, watched_s=0.0 if ends else WATCHED_S)
+        watched_s = 0.0 if ends else WATCHED_S
+        runner, scene = await _assemble(loaded, store, stack, slack, watched_s=watched_s)
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(), name="runner")
             await scene.is_over.wait()
@@ -184,6 +190,7 @@ def _configure(folder: Path, slack: SlackStandIn, mail: MailStandIn) -> Loaded:
     hidden.write_text(
         f'PSEUDONYM_KEY = "{secrets.token_urlsafe(32)}"\n'
         f'SLACK_TOKEN = "{slack.token}"\n'
+        f'SLACK_SIGNING = "{slack.people.signing_secret}"\n'
         'DEMO_HOOK = "whsec_dmVpbGxlLWRlbW8tdmVpbGxlLWRlbW8tdmVpbGxl"\n',
         encoding="utf-8",
     )
@@ -191,7 +198,12 @@ def _configure(folder: Path, slack: SlackStandIn, mail: MailStandIn) -> Loaded:
 
 
 async def _assemble(
-    loaded: Loaded, store: SqliteStore, stack: AsyncExitStack, *, watched_s: float
+    loaded: Loaded,
+    store: SqliteStore,
+    stack: AsyncExitStack,
+    slack: SlackStandIn,
+    *,
+    watched_s: float,
 ) -> tuple[Runner, Playing]:
     config = loaded.config
     content = (packaged("examples") / SCENARIO).read_bytes()
@@ -201,6 +213,7 @@ async def _assemble(
     stages_for = build_stages(store, loaded, protector(loaded, script))
     health = check(loaded, store, runner, systemd=Systemd(None))
     password = await store.write(_add_login)
+    desks = open_desks(loaded, runner)
     stages = await stages_for
     site = build(
         store=store,
@@ -215,22 +228,31 @@ async def _assemble(
         now=utc_now,
         shown_now=clock.now,
         topics={topic.id: topic.name for topic in parts.topics(loaded)},
+        slack_desk=desks.slack,
+        link_desk=desks.links,
+        asker=Asking(store, lambda: explain.setting(loaded, stages.evaluate.ruleset, clock.now())),
     )
-    address = await listen(site, config.web.listen, stack)
+    slack.people.address = address = await listen(site, config.web.listen, stack)
     health.is_started = True
     click.echo(f"{address}  (identifiant : {LOGIN}, mot de passe : {password})")
+    click.echo(f"{slack.page}  (le canal Slack de démonstration, avec ses boutons)")
     origins = {source.id: source for source in config.source}
-    lasts = script.mentions[-1].created_at - script.mentions[0].created_at
+    until = DAWN if watched_s else None
+    lasts = (until or script.mentions[-1].created_at) - script.mentions[0].created_at
     scene = Playing(
-        Replay(store, stages, script, origins=origins),
+        Replay(store, stages, script, origins=origins, until=until),
         clock,
         pace=watched_s / lasts.total_seconds(),
     )
-    sender = Sender(institution=config.veille.name, public_url=address)
-    delivers = [
-        runner.add(Deliver(store, receiver=name, notifier=notifier, sender=sender), tick_s=0.5)
-        for name, notifier in (await notifiers(loaded, stack)).items()
-    ]
+    found = await notifiers(loaded, stack)
+    desks.connect(found)
+
+    def deliver(name: str, notifier: Notifier) -> Deliver:
+        link = take_link(desks.links, name, address)
+        sender = Sender(institution=config.veille.name, public_url=address, take_link=link)
+        return Deliver(store, receiver=name, notifier=notifier, sender=sender)
+
+    delivers = [runner.add(deliver(*one), tick_s=0.5) for one in found.items()]
     runner.add(scene, tick_s=1.0, then=delivers)
     runner.add(Crier(store, loaded.timezone), tick_s=0.5)
     return runner, scene

@@ -11,6 +11,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from veille.demo.slack_checks import find_fault, find_pings
+from veille.demo.slack_page import SlackPage
+from veille.demo.slack_people import SlackPeople, Whisper
 from veille.domain.clock import monotonic_s
 
 _BODY_MAX = 1 << 20
@@ -63,8 +65,12 @@ class SlackStandIn:
         channels: Sequence[str] = ("C0000000001",),
         paces: bool = True,
         clock: Callable[[], float] = monotonic_s,
+        people: SlackPeople | None = None,
     ) -> None:
         self.token = token
+        self.people = people or SlackPeople()
+        self._page = SlackPage(self)
+        self._whispers: list[Whisper] = []
         self._channels = frozenset(channels)
         self._paces = paces
         self._clock = clock
@@ -80,7 +86,12 @@ class SlackStandIn:
     @property
     def url(self) -> str:
         """The address to set as `api_url`."""
-        return f"http://127.0.0.1:{self._port}/api/"
+        return f"{self.page}api/"
+
+    @property
+    def page(self) -> str:
+        """The address at which a person looks into the channel."""
+        return f"http://127.0.0.1:{self._port}/"
 
     async def __aenter__(self) -> Self:
         await self.come_back()
@@ -93,6 +104,7 @@ class SlackStandIn:
         """Listen, on the same port as before if there was one; messages are kept."""
         app = web.Application(client_max_size=_BODY_MAX)
         app.router.add_post("/api/{method}", self._serve)
+        self._page.add_to(app)
         runner = web.AppRunner(app, shutdown_timeout=_LINGER_S, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self._port, reuse_address=True)
@@ -122,6 +134,10 @@ class SlackStandIn:
     def received(self) -> list[SlackMessage]:
         """Return the messages of all channels, oldest first, as they stand after edits."""
         return list(self._messages)
+
+    def whispers(self) -> list[Whisper]:
+        """Return what single members were told alone, oldest first."""
+        return list(self._whispers)
 
     def thread(self, ts: str) -> list[SlackMessage]:
         """Return the answers to a message, oldest first."""
@@ -155,7 +171,11 @@ class SlackStandIn:
             raise _RefusedError("invalid_auth")
         if request.match_info["method"] == "auth.test":
             return {"team": "Saint-Aubin", "user": "veille"}
-        methods = {"chat.postMessage": self._post, "chat.update": self._update}
+        methods = {
+            "chat.postMessage": self._post,
+            "chat.update": self._update,
+            "chat.postEphemeral": self._whisper,
+        }
         method = methods.get(request.match_info["method"])
         if method is None:
             raise _RefusedError("unknown_method")
@@ -193,6 +213,13 @@ class SlackStandIn:
         message.body = {**message.body, **body}
         message.edits += 1
         return {"channel": message.channel, "ts": message.ts, "text": body.get("text", "")}
+
+    def _whisper(self, body: Body) -> dict[str, object]:
+        user, text = body.get("user"), body.get("text")
+        if not isinstance(user, str) or not user.startswith(("U", "W")):
+            raise _RefusedError("user_not_in_channel")
+        self._whispers.append(Whisper(channel=body["channel"], user=user, text=str(text)))
+        return {"message_ts": f"17100000{len(self._whispers):02}.000000"}
 
     def _find(self, channel: str, ts: object) -> SlackMessage | None:
         return next((m for m in self._messages if (m.channel, m.ts) == (channel, ts)), None)

@@ -14,6 +14,9 @@ _SECTION_MAX = 3_000  # section block, text
 _HEADER_MAX = 150  # header block, text
 _BUTTON_MAX = 75  # button, text
 _URL_MAX = 3_000  # button, url
+_VALUE_MAX = 2_000  # button, value
+_ACTION_MAX = 255  # button, action_id
+_CONFIRM_MAX = {"title": 100, "text": 300, "confirm": 30, "deny": 30}  # confirmation dialog
 _BUTTONS_MAX = 25  # actions block, elements
 _SPECIAL = re.compile(r"<([!@#][^<>]*)>")  # formatting reference: references to people
 _REFERENCES = frozenset({"broadcast", "user", "usergroup", "channel"})
@@ -99,7 +102,21 @@ def _is_button(element: object) -> bool:
     return (
         is_web
         and len(url) <= _URL_MAX
+        and len(str(element.get("value", ""))) <= _VALUE_MAX
+        and len(str(element.get("action_id", ""))) <= _ACTION_MAX
+        and element.get("style", "primary") in {"primary", "danger"}
+        and _is_confirm(element.get("confirm"))
         and _is_text(element.get("text"), _BUTTON_MAX, kinds=("plain_text",))
+    )
+
+
+def _is_confirm(dialog: object) -> bool:
+    if dialog is None:
+        return True
+    if not isinstance(dialog, dict) or dialog.keys() != _CONFIRM_MAX.keys():
+        return False
+    return all(
+        _is_text(dialog[key], limit, kinds=("plain_text",)) for key, limit in _CONFIRM_MAX.items()
     )
 
 

@@ -54,6 +54,7 @@ class Tools:
     """What the app lends to every notifier.
 
     `secret` returns the value of a named secret or raises ConfigError. `pace` is shared by all.
+    `has_buttons`: somebody answers when a button in Slack is pressed.
     """
 
     voice: Voice
@@ -61,6 +62,7 @@ class Tools:
     session: Sessions
     check_host: HostCheck
     pace: Pace
+    has_buttons: bool = False
     now: Callable[[], datetime] = utc_now
 
 

@@ -40,6 +40,8 @@ class EmailNotifier:
         settings, tools = self._settings, self._tools
         if notification.kind is NotificationKind.REDACTED:
             return ref or {}  # what was mailed cannot be taken back
+        if notification.kind is NotificationKind.MUTED:
+            return ref or {}
         if notification.kind is NotificationKind.REFRESHED and ref is not None:
             return ref  # a mail cannot be edited, and what changed is worth no other
         message = compose(notification, voice=tools.voice, quotes=settings.quotes)

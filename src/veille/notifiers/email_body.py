@@ -107,7 +107,8 @@ def text(message: Message, *, is_news_first: bool) -> str:
     quotes = "\n".join(f"> {quote.text}" for quote in message.quotes)
     lines = "\n".join(f"{line.label} {line.text}" for line in message.lines)
     top, last = (message.news, "") if is_news_first else ("", message.state)
-    parts = [message.headline, top, message.counts, quotes, lines, last, message.link_text]
+    links = "\n".join(link for link in (message.take_text, message.link_text) if link)
+    parts = [message.headline, message.notice, top, message.counts, quotes, lines, last, links]
     return "\n\n".join(part for part in parts if part) + f"\n\n-- \n{message.footer}\n"
 
 

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from veille.domain.card import Card
-from veille.domain.incident import IncidentState
-from veille.domain.notification import Facts, Notification, NotificationKind, Quote
+from veille.domain.incident import IncidentState, Verdict
+from veille.domain.notification import Diverted, Facts, Notification, NotificationKind, Quote
+from veille.notifiers.relay import relay_words
+from veille.wording import reasons
 from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
-from veille.wording.format import clock, duration, excerpt, measure, moment, number, visible
+from veille.wording.format import clock, duration, excerpt, measure, moment, number, until, visible
 
 _QUOTES_MAX = 3  # docs: interface, Slack
 _QUOTE_MAX = 280  # two or three lines of a phone
@@ -49,7 +51,9 @@ class Message:
     """What is said, as single lines without markup, cut to length, control characters visible.
 
     `news` is what changed, for the thread and the top of later mails; `state` is who has it.
-    `link` and `link_text` are empty when there is no web address to open.
+    `link` and `link_text` are empty when there is no web address to open; `take_link` and
+    `take_text` where it is taken nowhere. `notice` says whose turn it is, that it comes by another
+    way than usual, or perhaps twice. `mentions` are member ids of people that Slack calls.
     """
 
     institution: str
@@ -64,6 +68,11 @@ class Message:
     link: str
     link_text: str
     language: str
+    notice: str = ""
+    take: str = ""
+    take_link: str = ""
+    take_text: str = ""
+    mentions: tuple[str, ...] = ()
     quotes: tuple[Quote, ...] = ()
     lines: tuple[Line, ...] = ()
 
@@ -75,13 +84,13 @@ def compose(notification: Notification, *, voice: Voice, quotes: bool) -> Messag
     headline = _headline(facts, institution, words)
     now = _clock(facts.at, facts.at, voice)
     counts = _counts(facts, voice)
-    link = _link(notification.link)
+    link, take_link = _link(notification.link), _link(notification.take_link)
     return Message(
         institution=institution,
         headline=headline,
         subject=words(f"notify.subject.{notification.kind}", headline=headline, clock=now),
         counts=counts,
-        state=_state(facts, now, words),
+        state=" ".join([_state(facts, now, words), *_silence(facts, voice)]),
         news=_news(notification, counts, voice),
         footer=words("notify.footer", incident=f"I{facts.incident}", institution=institution),
         button=words("notify.button"),
@@ -89,6 +98,11 @@ def compose(notification: Notification, *, voice: Voice, quotes: bool) -> Messag
         link=link,
         link_text=words("notify.link_text", link=link) if link else "",
         language=words.language,
+        notice=_notice(notification, voice),
+        mentions=() if facts.relay is None else facts.relay.slack,
+        take=words("notify.act.take"),
+        take_link=take_link,
+        take_text=words("notify.take_text", link=take_link) if take_link else "",
         quotes=_quoted(notification, words) if quotes else (),
         lines=_lines(
             notification if quotes else replace(notification, places=(), card=None), voice
@@ -107,14 +121,36 @@ def _quoted(notification: Notification, words: Catalogue) -> tuple[Quote, ...]:
 
 def _headline(facts: Facts, institution: str, words: Catalogue) -> str:
     key = "headline_resolved" if facts.state is IncidentState.RESOLVED else "headline"
+    if _is_false_alarm(facts):
+        key = "headline_false_alarm"
     severity = words(f"notify.severity.{facts.severity}")
     title = _line(facts.title, _TITLE_MAX)
     return words(f"notify.{key}", severity=severity, title=title, institution=institution)
 
 
+def _notice(notification: Notification, voice: Voice) -> str:
+    facts, words = notification.facts, voice.words
+    said = [] if facts.relay is None else [relay_words(facts.relay, words)]
+    if facts.diverted is not None:
+        said.append(_diverted(facts.diverted, facts.at, voice))
+    if notification.may_repeat:
+        said.append(words("notify.may_repeat"))
+    return " ".join(said)
+
+
+def _diverted(told: Diverted, at: datetime, voice: Voice) -> str:
+    words = voice.words
+    return words(
+        "notify.diverted",
+        channel=words(f"notify.channel.{told.channel}"),
+        via=words(f"notify.via.{told.via}"),
+        since=_clock(told.since, at, voice),
+    )
+
+
 def _counts(facts: Facts, voice: Voice) -> str:
     words = voice.words
-    parts = [_messages(facts, words)]
+    parts = [_messages(facts, words)] if facts.evidence or facts.author_count else []
     if facts.author_count:  # 0: authors are not kept without a pseudonym key
         parts.append(_count("people", facts.author_count, words))
     if facts.window is not None:
@@ -125,7 +161,8 @@ def _counts(facts: Facts, voice: Voice) -> str:
     if facts.baseline is not None and facts.baseline.is_cold:
         parts.append(words("notify.cold"))
     since = words("notify.since", clock=_clock(facts.opened_at, facts.at, voice))
-    return " · ".join([" ".join(parts), since, *_certainty(facts.certainty, words)])
+    said = [" ".join(parts)] if parts else []  # an alert about veille itself counts no messages
+    return " · ".join([*said, since, *_certainty(facts.certainty, words)])
 
 
 def _certainty(probability: float | None, words: Catalogue) -> list[str]:
@@ -145,8 +182,16 @@ def _state(facts: Facts, now: str, words: Catalogue) -> str:
     else:
         is_resolved = facts.state is IncidentState.RESOLVED
         name = _person(facts.actor) if is_resolved else facts.assignee or _person(facts.actor)
-        key = facts.state if name else f"{facts.state}_unnamed"
+        said = "false_alarm" if _is_false_alarm(facts) else facts.state
+        key = said if name else f"{facts.state}_unnamed"
     return words(f"notify.state.{key}", name=_line(name or "", _NAME_MAX), clock=now)
+
+
+def _silence(facts: Facts, voice: Voice) -> list[str]:
+    """Return until when nothing is told of it, where somebody asked for that."""
+    if facts.muted_until is None or facts.state is IncidentState.RESOLVED:
+        return []
+    return [voice.words("notify.state.muted", until=_until(facts, voice))]
 
 
 def _news(notification: Notification, counts: str, voice: Voice) -> str:
@@ -159,11 +204,14 @@ def _news(notification: Notification, counts: str, voice: Voice) -> str:
         NotificationKind.RESOLVED,
     }
     suffix = "_unnamed" if is_named and not name else ""
+    is_false = kind is NotificationKind.RESOLVED and _is_false_alarm(facts)
+    said = "false_alarm" if is_false and name else f"{kind}{suffix}"
     return voice.words(
-        f"notify.news.{kind}{suffix}",
+        f"notify.news.{said}",
         name=_line(name or "", _NAME_MAX),
         clock=_clock(facts.at, facts.at, voice),
         since=_clock(facts.opened_at, facts.at, voice),
+        until=_until(facts, voice),
         counts=counts,
     )
 
@@ -175,7 +223,9 @@ def _lines(notification: Notification, voice: Voice) -> tuple[Line, ...]:
     texts = {
         "places": ", ".join(filter(None, places)),
         "why": _why(facts, words),
+        "coordination": _coordination(facts, words),
         "actions": excerpt(", ".join(filter(None, actions)), _LINE_MAX),
+        "runbook": _line(facts.annotations.get("runbook", ""), _LINE_MAX),
     }
     lines = [
         Line(label=words(f"notify.label.{key}"), text=text) for key, text in texts.items() if text
@@ -204,7 +254,47 @@ def _card_label(row: tuple[str, ...], said: Mapping[str, str], words: Catalogue)
     return words("notify.label.card", label=words(f"card.label.{first}"))
 
 
+def _coordination(facts: Facts, words: Catalogue) -> str:
+    """Return the texts that several accounts said at once, and how many accounts are new."""
+    found = facts.coordination
+    if found is None:
+        return ""
+    said = []
+    if found.texts:
+        said.append(
+            words(
+                "notify.coordination.texts",
+                texts=number(words, found.texts),
+                copies=number(words, found.copies),
+                shortest=number(words, found.shortest_s),
+                median=number(words, found.median_s),
+            )
+        )
+    if found.new_accounts:
+        said.append(
+            words(
+                "notify.coordination.accounts",
+                new=number(words, found.new_accounts),
+                accounts=number(words, found.accounts),
+                ratio=number(words, found.new_ratio, decimals=2),
+                days=number(words, found.days),
+            )
+        )
+    return " ; ".join(said)
+
+
 def _why(facts: Facts, words: Catalogue) -> str:
+    rule = _line(facts.rule, _NAME_MAX)
+    if facts.conditions:
+        found = reasons.as_of_now(facts.conditions, value=facts.value, authors=facts.author_count)
+        said = reasons.summary(
+            words,
+            found,
+            window=facts.window,
+            baseline=facts.baseline,
+            is_repeated=facts.mention_count > facts.value,
+        )
+        return words("notify.why", rule=rule, parts=said)
     counted = [_messages(facts, words)]
     if facts.window is not None:
         counted.append(words("notify.within", window=duration(words, facts.window)))
@@ -214,7 +304,11 @@ def _why(facts: Facts, words: Catalogue) -> str:
     parts = [" ".join(counted), words(f"notify.{key}", threshold=threshold)]
     if facts.author_count:
         parts.append(_count("authors", facts.author_count, words))
-    return words("notify.why", rule=_line(facts.rule, _NAME_MAX), parts=", ".join(parts))
+    return words("notify.why", rule=rule, parts=", ".join(parts))
+
+
+def _is_false_alarm(facts: Facts) -> bool:
+    return facts.state is IncidentState.RESOLVED and facts.verdict is Verdict.FALSE_ALARM
 
 
 def _quotes(quotes: tuple[Quote, ...]) -> tuple[Quote, ...]:
@@ -243,6 +337,10 @@ def _link(link: str) -> str:
         return ""
     is_web = parts.scheme in {"http", "https"} and bool(parts.netloc)
     return link if is_web and len(link) <= _LINK_MAX and link.isprintable() else ""
+
+
+def _until(facts: Facts, voice: Voice) -> str:
+    return until(voice.words, facts.muted_until or facts.at, facts.at, voice.zone.key)
 
 
 def _clock(at: datetime, today: datetime, voice: Voice) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -36,6 +37,7 @@ class SlackReceiver(
 ):
     """A Slack channel. `token` is the name of a secret; the app needs the chat:write scope.
 
+    `fallback` (of every kind) is the id of the receiver that is told while this one fails.
     `quotes = false` keeps the texts of mentions out of Slack. `timeout` is for one request.
     """
 
@@ -45,6 +47,7 @@ class SlackReceiver(
     api_url: str = "https://slack.com/api/"
     allow_private: bool = False
     quotes: bool = True
+    fallback: str | None = None
     timeout: str = "10s"
 
     def __post_init__(self) -> None:
@@ -84,6 +87,7 @@ class EmailReceiver(
     password: str | None = None
     allow_private: bool = False
     quotes: bool = True
+    fallback: str | None = None
     timeout: str = "30s"
 
     def __post_init__(self) -> None:
@@ -125,6 +129,7 @@ class WebhookReceiver(
     secret: str
     allow_private: bool = False
     quotes: bool = True
+    fallback: str | None = None
     timeout: str = "10s"
 
     def __post_init__(self) -> None:
@@ -163,6 +168,7 @@ class MqttReceiver(
     password: str | None = None
     allow_private: bool = False
     quotes: bool = False
+    fallback: str | None = None
     timeout: str = "10s"
 
     def __post_init__(self) -> None:
@@ -195,6 +201,22 @@ class MqttReceiver(
 
 
 ReceiverSettings = SlackReceiver | EmailReceiver | WebhookReceiver | MqttReceiver
+
+
+def fallback_problems(receivers: Sequence[ReceiverSettings]) -> Iterator[str]:
+    """Yield which fallbacks do not exist, and which receivers their fallbacks lead back to."""
+    fallbacks = {receiver.id: receiver.fallback for receiver in receivers}
+    for index, receiver in enumerate(receivers):
+        name, seen = receiver.fallback, [receiver.id]
+        if name is not None and name not in fallbacks:
+            known = ", ".join(sorted(fallbacks))
+            yield f'receiver[{index}].fallback: "{name}" does not exist; known: {known}'
+        while name is not None and name not in seen:
+            seen.append(name)
+            name = fallbacks.get(name)
+        if name == receiver.id:
+            way = " > ".join((*seen, name))
+            yield f"receiver[{index}].fallback: {way} is a circle: leave out one of them"
 
 
 def _timeout_s(text: str) -> float:

@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from veille.domain.alert import Severity
 from veille.domain.errors import ConfigError, DeliveryError, VeilleError
 from veille.domain.notification import Document, Notification, NotificationKind, Ref
 from veille.net.client import TRANSPORT_ERRORS
@@ -19,6 +20,7 @@ from veille.notifiers.base import Tools, may_retry, never_connected
 from veille.notifiers.message import Message, compose
 from veille.notifiers.settings import SlackReceiver
 from veille.notifiers.slack_blocks import card, fallback, metadata, page, thread_line
+from veille.notifiers.slack_buttons import Json, buttons, view
 
 # What only a person can put right, and the sentence that says how (chat.postMessage, Errors).
 _REMEDIES = {
@@ -66,6 +68,7 @@ _GONE = frozenset(
     }
 )
 _QUIET = (NotificationKind.REFRESHED, NotificationKind.REDACTED)
+_BROADCAST = (NotificationKind.REPEATED, NotificationKind.ESCALATED)
 _TOO_MANY = 429
 _NAME_MAX = 80
 _WAIT_S = 30.0  # when Slack limits without saying how long
@@ -129,12 +132,26 @@ class SlackNotifier:
             )
         )
 
+    async def whisper(self, *, channel: str, user: str, text: str) -> None:
+        """Return once `user` alone sees `text` in the channel. Raises DeliveryError."""
+        client = self._client()
+        await self._call(
+            lambda: client.chat_postEphemeral(channel=channel, user=user, text=fallback(text))
+        )
+
     async def verify(self) -> str:
         """Return the workspace and the bot the token belongs to, having posted nothing."""
         client = self._client()
         answer = await self._call(client.auth_test, is_repeatable=True)
         team, bot = answer.get("team"), answer.get("user")
         return self._say("verified", team=str(team)[:_NAME_MAX], bot=str(bot)[:_NAME_MAX])
+
+    def _card(self, notification: Notification, message: Message) -> list[Json]:
+        shown = [view(message)] if message.link else []
+        if self._tools.has_buttons:
+            facts, receiver = notification.facts, self._settings.id
+            shown = buttons(facts, message, receiver=receiver, words=self._words)
+        return card(message, shown)
 
     def _client(self) -> AsyncWebClient:
         settings = self._settings
@@ -162,8 +179,8 @@ class SlackNotifier:
         answer = await self._call(
             lambda: client.chat_postMessage(
                 channel=self._settings.channel,
-                text=fallback(message.headline, message.counts),
-                blocks=card(message),
+                text=fallback(*filter(None, (message.notice, message.headline, message.counts))),
+                blocks=self._card(notification, message),
                 metadata=metadata(notification),
                 mrkdwn=False,
                 link_names=False,
@@ -183,8 +200,8 @@ class SlackNotifier:
             lambda: client.chat_update(
                 channel=ref["channel"],
                 ts=ref["ts"],
-                text=fallback(message.headline, message.counts),
-                blocks=card(message),
+                text=fallback(*filter(None, (message.notice, message.headline, message.counts))),
+                blocks=self._card(notification, message),
                 metadata=metadata(notification),
                 link_names=False,
             ),
@@ -200,8 +217,8 @@ class SlackNotifier:
             lambda: client.chat_postMessage(
                 channel=ref["channel"],
                 thread_ts=ref["ts"],
-                reply_broadcast=notification.kind is NotificationKind.REPEATED,
-                text=fallback(message.news),
+                reply_broadcast=_is_broadcast(notification),
+                text=fallback(*filter(None, (message.notice, message.news))),
                 blocks=thread_line(message),
                 metadata=metadata(notification),
                 mrkdwn=False,
@@ -273,6 +290,13 @@ class SlackNotifier:
 
 class _GoneError(VeilleError):
     """The incident's first message can no longer be edited or answered."""
+
+
+def _is_broadcast(notification: Notification) -> bool:
+    """Whether it is seen in the channel too: who left the thread must see another call for help."""
+    kind, severity = notification.kind, notification.facts.severity
+    is_graver = kind is NotificationKind.UPDATED and severity is Severity.CRITICAL
+    return is_graver or kind in _BROADCAST
 
 
 def _answer(error: SlackApiError) -> tuple[int, str, str | None]:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from veille.domain.notification import Document, Notification
 from veille.notifiers.message import Message
-
-Json = dict[str, object]
+from veille.notifiers.slack_buttons import Json, plain
 
 _HEADER_MAX = 150  # Block Kit reference: header block, text
 _TEXT_MAX = 3_000  # the same: section block, text; kept for rich text, which states none
@@ -15,26 +14,28 @@ _PAGE_MAX = 12_000  # the blocks of one message hold some 13,000 characters (msg
 _FALLBACK_MAX = 3_000  # chat.postMessage truncates text over 40,000; a phone shows far less
 
 
-def card(message: Message) -> list[Json]:
-    """Return the blocks of an incident's first message: at most four."""
-    elements: list[Json] = [_section(_text(message.counts))]
+def card(message: Message, buttons: Sequence[Json]) -> list[Json]:
+    """Return the blocks of an incident's first message: at most three."""
+    elements = _notice(message)
+    elements.append(_section(_text(message.counts)))
     elements += [_quote(quote.text) for quote in message.quotes]
     elements += [
         _section(_text(line.label, bold=True), _text(f" {line.text}")) for line in message.lines
     ]
     elements.append(_section(_text(message.state, bold=True)))
     blocks: list[Json] = [
-        {"type": "header", "text": _plain(message.headline, _HEADER_MAX)},
+        {"type": "header", "text": plain(message.headline, _HEADER_MAX)},
         {"type": "rich_text", "elements": elements},
     ]
-    if message.link:
-        blocks.append({"type": "actions", "elements": [_button(message)]})
+    if buttons:
+        blocks.append({"type": "actions", "elements": list(buttons)})
     return blocks
 
 
 def thread_line(message: Message) -> list[Json]:
     """Return the block of a line in the thread: what changed."""
-    return [{"type": "rich_text", "elements": [_section(_text(message.news))]}]
+    elements = [*_notice(message), _section(_text(message.news))]
+    return [{"type": "rich_text", "elements": elements}]
 
 
 def page(document: Document) -> list[Json]:
@@ -62,18 +63,14 @@ def metadata(notification: Notification) -> Json:
     return {"event_type": "veille", "event_payload": payload}
 
 
-def _button(message: Message) -> Json:
-    return {
-        "type": "button",
-        "action_id": "veille_open",
-        "text": _plain(message.button, 75),  # Block Kit reference: button, text
-        "url": message.link,
-    }
-
-
-def _plain(text: str, limit: int) -> Json:
-    # emoji false: `:sos:` in a mention stays four letters and two colons
-    return {"type": "plain_text", "text": text[:limit], "emoji": False}
+def _notice(message: Message) -> list[Json]:
+    """Return the line that calls people by their member ids: from settings, never from a text."""
+    called: list[Json] = []
+    for user in message.mentions:
+        called += [{"type": "user", "user_id": user}, _text(" ")]
+    said = [_text(message.notice, bold=True)] if message.notice else []
+    elements: list[Json] = [*called, *said]
+    return [{"type": "rich_text_section", "elements": elements}] if elements else []
 
 
 def _text(text: str, *, bold: bool = False) -> Json:

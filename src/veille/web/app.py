@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,15 +16,28 @@ from veille.web import (
     hooks,
     incident_page,
     item_page,
+    links,
     login,
     metrics,
     now_page,
     probes,
+    silence_page,
+    slack,
     static_files,
 )
 from veille.web.network import networks
 from veille.web.passwords import PasswordDesk
-from veille.web.ports import Actions, Explainer, Exposition, Health, Intake, Originals
+from veille.web.ports import (
+    Actions,
+    Asker,
+    Explainer,
+    Exposition,
+    Health,
+    Intake,
+    LinkDesk,
+    Originals,
+    SlackDesk,
+)
 from veille.web.security import ACCESS, Handler, add_headers, errors, gate
 from veille.web.settings import WebSettings
 from veille.web.site import SITE, Access, Site
@@ -37,8 +50,13 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("POST", "/incidents/{id}/{verb}", forms.on_incident, Access.ACT),
     ("GET", "/queue/{id}", item_page.page, Access.READ),
     ("GET", "/queue/{id}/why", item_page.page_with_reasons, Access.READ),
+    ("GET", "/queue/{id}/whynot", item_page.page_with_rule, Access.READ),
     ("POST", "/queue/{id}/{verb}", forms.on_item, Access.ACT),
     ("POST", "/mentions/{key}/original", item_page.original, Access.ACT),
+    ("GET", "/silences", silence_page.page, Access.READ),
+    ("POST", "/silences/preview", silence_page.preview, Access.ACT),
+    ("POST", "/silences/add", silence_page.add, Access.ACT),
+    ("POST", "/silences/expire", silence_page.expire, Access.ACT),
     ("GET", "/account", account.page, Access.READ),
     ("POST", "/account/password", account.change_password, Access.READ),
     ("POST", "/account/revoke", account.revoke, Access.READ),
@@ -47,6 +65,10 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("POST", "/logout", login.leave, Access.READ),
     ("GET", "/static/{name}", static_files.serve, Access.PUBLIC),
     ("POST", "/hooks/{source}", hooks.receive, Access.PUBLIC),
+    ("POST", "/slack/actions", slack.actions, Access.PUBLIC),
+    ("POST", "/slack/commands", slack.commands, Access.PUBLIC),
+    ("GET", "/l/{token}", links.page, Access.PUBLIC),
+    ("POST", "/l/{token}", links.take, Access.PUBLIC),
     ("GET", "/livez", probes.live, Access.PUBLIC),
     ("GET", "/readyz", probes.ready, Access.PUBLIC),
     ("GET", "/metrics", metrics.show, Access.PUBLIC),
@@ -69,11 +91,16 @@ def build(
     exposition: Exposition | None = None,
     topics: Mapping[str, str] | None = None,
     explainer: Explainer | None = None,
+    asker: Asker | None = None,
+    slack_desk: SlackDesk | None = None,
+    link_desk: LinkDesk | None = None,
+    on_call: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> web.Application:
     """Return the application; ConfigError for an unknown language or a wrong trusted proxy.
 
     `topics` are names by id: what a mention may be corrected to. Sessions live by `now`; ages on
-    pages are counted from `shown_now`, where it is another clock.
+    pages are counted from `shown_now`, where it is another clock. `on_call` says who is, a line a
+    schedule.
     """
     app = web.Application(middlewares=[errors, gate], client_max_size=_FORM_LIMIT)
     say, files = catalogue(language), static_files.load()
@@ -95,6 +122,10 @@ def build(
         passwords=PasswordDesk(),
         topics=topics or {},
         explainer=explainer,
+        asker=asker,
+        slack=slack_desk,
+        links=link_desk,
+        on_call=on_call,
     )
     app[static_files.FILES] = files
     app[ACCESS] = {(method, path): access for method, path, _, access in ROUTES}

@@ -11,9 +11,10 @@ from aiohttp import web
 from veille.domain.correction import CHOICES, TAKEN_BACK
 from veille.domain.errors import ConflictError, InputError, RereadError, TargetError
 from veille.domain.ids import short_id
-from veille.domain.incident import QueueState
+from veille.domain.incident import QueueState, Verdict
 from veille.store import timeline, users
 from veille.web import incident_page, item_page
+from veille.web.silence_page import length_of
 from veille.web.site import Site, form_of, see, site_of, visitor_of, words_of
 from veille.web.words import number_of
 
@@ -71,6 +72,24 @@ async def resolve(order: Order) -> None:
     await order.site.actions.resolve(order.target, actor=order.actor, version=order.version)
 
 
+async def judge(order: Order) -> None:
+    """The verdict stands; a false alarm is resolved."""
+    verdict = order.field("verdict")
+    if verdict not in set(Verdict):
+        raise InputError(f"{order.target}: choose one of the verdicts shown")
+    await order.site.actions.judge(
+        order.target, verdict=Verdict(verdict), actor=order.actor, version=order.version
+    )
+
+
+async def silence(order: Order) -> None:
+    """The incident and what comes after it about the same are not told for a while."""
+    site = order.site
+    reason = order.field("reason") or site.say("quiet.incident.default", id=order.target)
+    lasting = length_of(order.field("lasting"), site.now(), site.timezone)
+    await site.actions.silence(order.target, lasting=lasting, reason=reason, actor=order.actor)
+
+
 async def move(order: Order) -> None:
     """The queue item is in the chosen state."""
     state = order.field("state")
@@ -103,7 +122,10 @@ async def correct(order: Order) -> str | None:
     return None if any(said_of.values()) else "withdrawn"
 
 
-ON_INCIDENT: dict[str, Act] = {"take": take, "assign": assign, "note": note, "resolve": resolve}
+ON_INCIDENT: dict[str, Act] = {
+    "take": take, "assign": assign, "note": note, "resolve": resolve, "judge": judge,
+    "silence": silence,
+}  # fmt: skip
 ON_ITEM: dict[str, Act] = {
     "take": take, "assign": assign, "note": note, "move": move, "correct": correct,
 }  # fmt: skip

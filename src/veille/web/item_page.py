@@ -64,11 +64,17 @@ class Question:
 
 
 async def show(
-    request: web.Request, *, problem: str | None = None, status: int = 200, asks_why: bool = False
+    request: web.Request,
+    *,
+    problem: str | None = None,
+    status: int = 200,
+    asks_why: bool = False,
+    rule: str | None = None,
 ) -> web.Response:
     """Return the queue item's page, with what stood in the way of an action.
 
-    `asks_why`: with the words that carried each label, which takes seconds; a HEAD needs none.
+    `asks_why`: with the words that carried each label; `rule`: with what became of the mention
+    under it. Both take seconds; a HEAD needs none.
     """
     number = number_of(request.match_info["id"], "Q")
     if number is None:
@@ -80,6 +86,9 @@ async def show(
     if asks_why and request.method != "HEAD":
         answer, loaded = await _explained(request, number, loaded)
     words, item, mention = words_of(request), loaded.item, loaded.mention
+    is_asked = rule is not None and request.method != "HEAD"
+    became = await why.why_not(request, item.mention, rule or "") if is_asked else []
+    asker = site_of(request).asker
     name = short_id("Q", item.id)
     return render_watched(
         request,
@@ -101,6 +110,9 @@ async def show(
         questions=questions(mention, words),
         may_ask_why=why.may_ask(request, mention),
         answer=answer,
+        rules=[] if asker is None else asker.rules(),
+        asked_rule=rule or "",
+        became=became,
         reading=_reading(mention),
     )
 
@@ -155,6 +167,11 @@ async def page(request: web.Request) -> web.Response:
 async def page_with_reasons(request: web.Request) -> web.Response:
     """The queue item's page, with the words that carried each label."""
     return await show(request, asks_why=True)
+
+
+async def page_with_rule(request: web.Request) -> web.Response:
+    """The queue item's page, with what became of the mention under one rule."""
+    return await show(request, rule=request.query.get("rule", ""))
 
 
 async def original(request: web.Request) -> web.Response:

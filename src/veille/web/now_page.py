@@ -66,6 +66,8 @@ async def page(request: web.Request) -> web.Response:
     """Incidents by gravity, then the queue, then quiet facts."""
     loaded, words = await site_of(request).store.read(_load), words_of(request)
     reasons = await site_of(request).health.why_not_ready()
+    on_call = site_of(request).on_call
+    on_duty = " · ".join(await on_call()) if on_call is not None else ""
     unwell = [words.say("web.home.unwell", cause=visible(reason)) for reason in reasons]
     cards = [card(found, words) for found in sorted(loaded.under_way, key=_order)]
     rows = [_row(item, loaded.mentions, words) for item in sorted(loaded.items, key=_item_order)]
@@ -75,8 +77,9 @@ async def page(request: web.Request) -> web.Response:
         marks=[each.mark for each in cards] + [f"{row.id}.{row.item.version}" for row in rows],
         cards=cards,
         rows=rows,
-        facts=[*unwell, *_troubles(loaded, words), *_facts(loaded.sources, words)],
+        facts=[*unwell, *_troubles(loaded, words), *source_facts(loaded.sources, words)],
         closed=[card(found, words) for found in loaded.closed],
+        on_duty=words.say("oncall.now", lines=on_duty) if on_duty else "",
     )
 
 
@@ -110,7 +113,8 @@ def _troubles(loaded: _Loaded, words: Words) -> list[str]:
     return found
 
 
-def _facts(health: list[SourceHealth], words: Words) -> list[str]:
+def source_facts(health: list[SourceHealth], words: Words) -> list[str]:
+    """Say which sources fail, and that the others answer where all do."""
     failing = [_fact(source, words) for source in health if source.failures]
     read = [source for source in health if source.source != sources.RULES]
     if not read:

@@ -15,8 +15,12 @@ async def live(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """200 when work may be sent, else 503 with the reasons."""
-    reasons = await site_of(request).health.why_not_ready()
+    """200 when work may be sent, with what is degraded, else 503 with the reasons."""
+    health = site_of(request).health
+    reasons = await health.why_not_ready()
     if not reasons:
+        degraded = await health.why_degraded()
+        if degraded:  # work may be sent all the same: a proxy must not take the town offline
+            return web.json_response({"status": "degraded", "reasons": list(degraded)})
         return web.json_response({"status": "ready"})
     return web.json_response({"status": "not ready", "reasons": list(reasons)}, status=503)

@@ -35,7 +35,7 @@ HEADERS = {
     "Server": "veille",
 }
 _HSTS = "max-age=31536000"
-_MACHINE_PATHS = ("/hooks/", "/livez", "/readyz", "/metrics")
+_MACHINE_PATHS = ("/hooks/", "/slack/", "/livez", "/readyz", "/metrics")
 _FREE_WHILE_CHANGING = {"/account", "/account/password", "/logout"}
 _SAFE = {"GET", "HEAD"}
 

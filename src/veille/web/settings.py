@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
 
 from veille.domain.address import PORT
+from veille.domain.durations import parse_duration
+from veille.domain.errors import InputError
 from veille.web.network import networks
 
+LONGEST_LINK = timedelta(days=30)
+"""A mail forwarded or found later must not act for its reader: judgement."""
 Listen = Annotated[
     str,
     msgspec.Meta(
@@ -25,22 +30,41 @@ Origin = Annotated[
 ]
 
 
+class SlackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[slack]`: the name of the secret that Slack signs with; empty: messages have no buttons."""
+
+    signing_secret: str = ""
+
+
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the web interface listens, and the address people type.
 
     `public_url` has no path; with https the session cookie is Secure and HSTS is sent. Only a
     request that comes from one of `trusted_proxies` (addresses or networks) may name another
-    client in X-Forwarded-For. `metrics` false: there is no `/metrics`.
+    client in X-Forwarded-For. `metrics` false: there is no `/metrics`. A link in a mail is good
+    for `link_lifetime`; "0s": mails have none.
     """
 
     listen: Listen = "127.0.0.1:8080"
     public_url: Origin = "http://127.0.0.1:8080"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     metrics: bool = True
+    link_lifetime: str = "72h"
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a proxy that is neither an address nor a network."""
         networks(self.trusted_proxies)
+        try:
+            lifetime = self.lifetime
+        except InputError as error:
+            raise ValueError(f"link_lifetime: {error}") from error  # msgspec adds the path
+        if lifetime > LONGEST_LINK:
+            raise ValueError(f'link_lifetime: "{self.link_lifetime}" is over 30d: write less')
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a link in a mail is good."""
+        return parse_duration(self.link_lifetime)
 
     @property
     def is_https(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -15,7 +15,17 @@ from aiohttp import web
 from veille.store.protocol import Store
 from veille.web.network import Networks
 from veille.web.passwords import PasswordDesk
-from veille.web.ports import Actions, Explainer, Exposition, Health, Intake, Originals
+from veille.web.ports import (
+    Actions,
+    Asker,
+    Explainer,
+    Exposition,
+    Health,
+    Intake,
+    LinkDesk,
+    Originals,
+    SlackDesk,
+)
 from veille.web.settings import WebSettings
 from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
@@ -71,6 +81,10 @@ class Site:
     passwords: PasswordDesk
     topics: Mapping[str, str]
     explainer: Explainer | None
+    slack: SlackDesk | None = None
+    links: LinkDesk | None = None
+    on_call: Callable[[], Awaitable[Sequence[str]]] | None = None
+    asker: Asker | None = None
 
 
 SITE = web.AppKey("site", Site)

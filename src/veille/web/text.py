@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,25 +16,58 @@ _MAX_URL = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A stretch of text; `is_mask` when it stands for an identifier that was masked."""
+    """A stretch of text; `is_mask` when it stands for an identifier that was masked.
+
+    `is_match`: a rule found it.
+    """
 
     text: str
     is_mask: bool = False
+    is_match: bool = False
 
 
-def pieces(text: str, *, masked: Sequence[str] = ()) -> list[Piece]:
+def pieces(
+    text: str, *, masked: Sequence[str] = (), spans: Sequence[tuple[int, int]] = ()
+) -> list[Piece]:
     """Return the text with control and bidi characters made visible, masks as pieces of their own.
 
-    A text in which nothing was masked has no masks, whatever its author typed.
+    A text in which nothing was masked has no masks, whatever its author typed. `spans` are what
+    rules matched, in code points of the text: pieces of their own too, but never of a mask.
     """
-    shown = visible(text)
-    if not masked:
-        return [Piece(text=shown)] if shown else []
     found: list[Piece] = []
-    for number, part in enumerate(_MASK.split(shown)):
-        if part:
-            found.append(Piece(text=part, is_mask=number % 2 == 1))
+    at = 0
+    for mask in _MASK.finditer(text) if masked else ():
+        found += _matched(text, at, mask.start(), spans)
+        found.append(Piece(text=visible(mask[1]), is_mask=True))
+        at = mask.end()
+    return found + _matched(text, at, len(text), spans)
+
+
+def apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what any of these places covers, in order; what overlaps or touches is one."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        elif end > start:
+            found.append((start, end))
     return found
+
+
+def _matched(text: str, first: int, after: int, spans: Sequence[tuple[int, int]]) -> list[Piece]:
+    """Return one stretch of the text, with what was matched in it."""
+    found: list[Piece] = []
+    at = first
+    for start, end in apart(spans):
+        a, b = max(start, at), min(end, after)
+        if a < b:
+            found += [
+                Piece(text=visible(text[at:a])),
+                Piece(text=visible(text[a:b]), is_match=True),
+            ]
+            at = b
+    found.append(Piece(text=visible(text[at:after])))
+    return [piece for piece in found if piece.text]
 
 
 def safe_link(url: str | None) -> str | None:

@@ -17,6 +17,9 @@ _BY_PLACE = ((timedelta(minutes=15), 100),)
 # an explanation takes 7 s of a core at most (docs/models.md): half a core for a minute, then 12 %
 _WHY = "why"  # no address
 _BY_VISITOR = ((timedelta(minutes=1), 5), (timedelta(hours=1), 60))
+# a link that leads nowhere: 128 bits are not guessed, but each try costs a look at the store
+_LINK = "link"  # no user's tries: an address stands where a name would
+_BY_GUESSER = ((timedelta(minutes=1), 20), (timedelta(hours=1), 100))
 _LONGEST = timedelta(hours=1)
 
 
@@ -46,6 +49,19 @@ async def ask_why(store: Store, name: str, *, now: datetime) -> timedelta | None
         wait = _over(db, name, _WHY, _BY_VISITOR, now)
         if wait is None:
             users.note_failure(db, name=name, address=_WHY, at=now)
+        return wait
+
+    return await store.write(count)
+
+
+async def guess(store: Store, address: str, *, now: datetime) -> timedelta | None:
+    """Count one link that leads nowhere; return how long to wait if there were too many."""
+
+    def count(db: Db) -> timedelta | None:
+        users.drop_failures(db, before=now - _LONGEST)
+        wait = _over(db, address, _LINK, _BY_GUESSER, now)
+        if wait is None:
+            users.note_failure(db, name=address, address=_LINK, at=now)
         return wait
 
     return await store.write(count)

@@ -14,6 +14,7 @@ from veille.web import throttle
 from veille.web.site import site_of, visitor_of, words_of
 from veille.web.words import Words
 from veille.wording.format import number, visible
+from veille.wording.whynot import Voice, sentences
 
 CROWD = 500
 """With more texts waiting to be read nothing is explained: the longest explanation takes 7 s of a
@@ -65,6 +66,21 @@ async def answer(request: web.Request, mention: StoredMention | None) -> Answer:
     if found is None:
         return Answer(problem="busy")
     return Answer(reasons=_said(words_of(request), found))
+
+
+async def why_not(request: web.Request, mention: str, rule: str) -> list[str]:
+    """Return what became of a mention under a rule, as sentences; or why that is not said now."""
+    site, words = site_of(request), words_of(request)
+    if site.asker is None or rule not in site.asker.rules():
+        raise web.HTTPNotFound
+    if await throttle.ask_why(site.store, visitor_of(request).name, now=site.now()):
+        return [words.say("web.why.slow")]
+    try:
+        found = await site.asker.why_not(mention, rule)
+    except TimeoutError:
+        return [words.say("why.page.slow")]
+    voice = Voice(say=words.say, zone=words.timezone.key, now=words.now, topics=words.topics)
+    return sentences(found, voice)
 
 
 def _said(words: Words, found: Sequence[Explanation]) -> tuple[Reason, ...]:

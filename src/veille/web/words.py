@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,10 +15,13 @@ from veille.domain.ids import parse_short_id
 from veille.domain.incident import Event, Incident, IncidentState, QueueState
 from veille.domain.places import places
 from veille.domain.record import StoredMention
+from veille.domain.silence import Mute, mute_of
 from veille.web.text import Piece, foreign_lang, pieces
 from veille.wording import format as wording
 from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
+from veille.wording.whynot import Voice
+from veille.wording.whynot import mute as mute_words
 
 _SHAPES = {Severity.CRITICAL: "▲", Severity.WARNING: "◆", Severity.INFO: "●"}
 _CERTAIN, _PROBABLE = 0.90, 0.70  # interface.md, principle 3
@@ -67,6 +70,14 @@ class Words:
             return wording.clock(self.say, at, str(self.timezone))
         return wording.moment(self.say, at, str(self.timezone))
 
+    def when(self, at: datetime) -> str:
+        """Return it as a sentence has it: `à 02:14`, `le dim. 18 janv. à 02:14`."""
+        return Voice(say=self.say, zone=str(self.timezone), now=self.now).time(at)
+
+    def until(self, at: datetime) -> str:
+        """Return `jusqu'à 02:14`, with the day where that is another."""
+        return wording.until(self.say, at, self.now, str(self.timezone))
+
     def age(self, at: datetime) -> str:
         """Return how long ago: `il y a 3 min`."""
         return wording.age(self.say, at, self.now)
@@ -113,14 +124,14 @@ class Words:
     def owner(self, incident: Incident) -> str:
         """Return who has an incident, or that nobody does."""
         if incident.state is IncidentState.RESOLVED and incident.resolved_at is not None:
-            when = self.moment(incident.resolved_at)
+            when = self.when(incident.resolved_at)
             if incident.resolved_by is None:
                 return self.say("web.owner.resolved_alone", time=when)
             return self.say("web.owner.resolved", name=incident.resolved_by, time=when)
         if incident.assignee and incident.assignee != incident.acknowledged_by:
             return self.say("web.owner.assigned", name=incident.assignee)
         if incident.acknowledged_by and incident.acknowledged_at:
-            when = self.moment(incident.acknowledged_at)
+            when = self.when(incident.acknowledged_at)
             return self.say("web.owner.acknowledged", name=incident.acknowledged_by, time=when)
         return self.say("web.nobody")
 
@@ -283,9 +294,11 @@ class Words:
         """Return a moment with its age."""
         return self.say("web.at", time=self.moment(at), age=self.age(at))
 
-    def pieces(self, mention: StoredMention) -> list[Piece]:
-        """Return the whole text, safe to show."""
-        return pieces(mention.text, masked=mention.masked)
+    def pieces(
+        self, mention: StoredMention, spans: Sequence[tuple[int, int]] = ()
+    ) -> list[Piece]:
+        """Return the whole text, safe to show, with the places a rule matched."""
+        return pieces(mention.text, masked=mention.masked, spans=spans)
 
     def has_mask(self, mention: StoredMention) -> bool:
         """Whether the text shows a mask, which is then the way to the original."""
@@ -309,10 +322,22 @@ class Words:
             "to": self._value(event, "to", "assignee"),
             "receiver": self._value(event, "receiver"),
             "state": self._state(event),
+            "verdict": self._verdict(event),
             "heads": self._heads(event),
+            "step": self._value(event, "step"),
+            "steps": self._value(event, "steps"),
+            "people": self._people(event),
+            "mute": self.muted(mute_of(event.data)),
+            "silence": self._value(event, "silence"),
         }
         sentence = self.say(key if key in self.say.messages else "web.event.other", **values)
         return Line(at=event.at, text=sentence, is_note=event.kind == "note")
+
+    def muted(self, mute: Mute | None) -> str:
+        """Return what keeps an incident from being told, as the end of a sentence; else ""."""
+        if mute is None:
+            return ""
+        return mute_words(mute, Voice(say=self.say, zone=self.timezone.key, now=self.now))
 
     def told(self, event: Event) -> str:
         """Return to whom a notification went, and when."""
@@ -322,9 +347,21 @@ class Words:
         values = (event.data.get(name) for name in names)
         return next((str(value) for value in values if value), self.say("web.unknown"))
 
+    def _people(self, event: Event) -> str:
+        """Return who was called: people, else receivers, else nobody."""
+        for name in ("people", "receivers"):
+            found = event.data.get(name)
+            if isinstance(found, list) and found:
+                return wording.visible(", ".join(found))
+        return self.say("oncall.nobody")
+
     def _state(self, event: Event) -> str:
         key = f"web.state.{event.data.get('state')}"
         return self.say(key) if key in self.say.messages else self.say("web.unknown")
+
+    def _verdict(self, event: Event) -> str:
+        key = f"web.verdict.{event.data.get('verdict')}"
+        return self.say(key).lower() if key in self.say.messages else self.say("web.unknown")
 
     def _heads(self, event: Event) -> str:
         heads = event.data.get("heads")
@@ -338,7 +375,7 @@ class Words:
             return self.say("web.conflict.moved")
         last = human[-1]
         key = "taken" if last.kind in {"incident.acknowledged", "queue.taken"} else "changed"
-        return self.say(f"web.conflict.{key}", name=last.actor, time=self.moment(last.at))
+        return self.say(f"web.conflict.{key}", name=last.actor, time=self.when(last.at))
 
 
 def number_of(text: str, letter: str) -> int | None:

@@ -58,6 +58,13 @@ def moment(words: Catalogue, at: datetime, zone: str) -> str:
     return words("format.moment", date=date(words, at, zone), clock=clock(words, at, zone))
 
 
+def until(words: Catalogue, at: datetime, today: datetime, zone: str) -> str:
+    """Return how long something lasts: `jusqu'à 02:14`, `jusqu'au dim. 18 janv. 02:14`."""
+    if _local(at, zone).date() == _local(today, zone).date():
+        return words("format.until_clock", clock=clock(words, at, zone))
+    return words("format.until_moment", moment=moment(words, at, zone))
+
+
 def duration(words: Catalogue, length: timedelta) -> str:
     """Return a length in its largest unit, with the next one below a day: `9 min`, `2 h 10`, `3 j`.
 

@@ -59,6 +59,10 @@ TOLD = '[[receiver]]\nid = "bus"\nkind = "mqtt"\nhost = "mqtt.example"\nmqtt_top
             [f"{AT}.match.severity", "critical"],
         ),
         (HEAD + DEEP.replace("match = {a = 'b'}", ""), [f"{AT}: ", "needs match"]),
+        (
+            HEAD + '[[inhibit]]\nsource = {severity = "critcal"}\ntarget = {topic = "a"}',
+            ["inhibit[0]", 'source.severity: "critcal"', "critical"],
+        ),
     ],
 )
 def test_a_mistake_is_named_with_what_was_meant(text: str, told: list[str]) -> None:
@@ -68,6 +72,14 @@ def test_a_mistake_is_named_with_what_was_meant(text: str, told: list[str]) -> N
     for part in told:
         assert part in str(error.value)
     assert "regex" not in str(error.value)
+
+
+def test_labels_of_what_inhibits_that_no_alert_has_are_found(tmp_path: Path) -> None:
+    more = '[[inhibit]]\nsource = {topik = "a", rule = "nobody"}\ntarget = {severity = "info"}\n'
+    found = "\n".join(findings(_town(tmp_path, more + 'equal = ["wach"]\n')))
+    assert 'inhibit[0].source: "topik" does not exist; did you mean "topic"?' in found
+    assert 'inhibit[0].source.rule: "nobody" does not exist' in found
+    assert 'inhibit[0].equal: "wach" does not exist; did you mean "watch"?' in found
 
 
 def _town(folder: Path, more: str) -> Loaded:

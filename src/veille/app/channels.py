@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from veille.app.desks import has_buttons
 from veille.collectors.base import (
     BlueskySource,
     FeedSource,
@@ -177,6 +178,7 @@ async def notifiers(loaded: Loaded, stack: AsyncExitStack) -> Mapping[str, Notif
         session=session,
         check_host=check_host,
         pace=Pace(),
+        has_buttons=has_buttons(loaded),
     )
     found = {receiver.id: build(receiver, tools=tools) for receiver in loaded.config.receiver}
     for notifier in found.values():

@@ -9,16 +9,22 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from veille.app import parts
+from veille.alerts.operational import RULES_REFUSED
+from veille.alerts.settings import placed
+from veille.app import oncall, parts
 from veille.app.channels import doors, signing_secret
 from veille.collectors.base import MastodonSource, MqttSource, WebhookSource
-from veille.config import Loaded, placed, unknown_name
+from veille.config import Loaded, unknown_name
+from veille.domain.clock import utc_now
 from veille.domain.durations import format_duration
 from veille.domain.errors import RuleError, VeilleError
 from veille.net.guard import check_literal
 from veille.notifiers.settings import SlackReceiver, WebhookReceiver
-from veille.pipeline import rule_tests
-from veille.pipeline.rule_tests import Report
+from veille.pipeline import mutants, rule_tests
+from veille.pipeline.mutants import Survey
+from veille.pipeline.rule_tests import Model, Report
+from veille.rules.lint import heavy, undecided
+from veille.rules.model import Rule
 from veille.rules.parse_spike import MIN_POINTS
 
 
@@ -40,6 +46,8 @@ def findings(loaded: Loaded) -> list[str]:
     found.extend(_unwritable(loaded))
     found.extend(short_memories(loaded))
     found.extend(private_addresses(loaded))
+    found.extend(f"{loaded.path.name}: {problem}" for problem in _unsigned(loaded))
+    found.extend(oncall.findings(loaded, now=utc_now()))
     for part in checks:
         try:
             part()
@@ -49,20 +57,36 @@ def findings(loaded: Loaded) -> list[str]:
 
 
 def _unmatched(loaded: Loaded) -> Iterator[str]:
-    """Yield names in the route that no alert can have: a typo there tells nobody."""
+    """Yield names in the route, or in what inhibits, that no alert can have.
+
+    A typo there tells nobody, or everybody.
+    """
     try:
         rules = parts.rules(loaded).rules
     except VeilleError:
         return
-    labels = {"severity", "rule", "topic"}
-    for rule in rules:
-        labels.update(rule.group_by, rule.labels)
-    names = {rule.id for rule in rules}
+    labels = label_names(rules)
+    names = {rule.id for rule in rules} | {RULES_REFUSED}
     yield from _strange("route.group_by", loaded.route.group_by, labels)
     for at, node in placed(loaded.route):
         yield from _strange(f"{at}.match", node.match, labels)
         if "rule" in node.match:
             yield from _strange(f"{at}.match.rule", [node.match["rule"]], names)
+    for index, one in enumerate(loaded.config.inhibit):
+        yield from _strange(f"inhibit[{index}].equal", one.equal, labels)
+        for side, match in (("source", one.source), ("target", one.target)):
+            yield from _strange(f"inhibit[{index}].{side}", match, labels)
+            said = match.get("rule", ())
+            rules_of = (said,) if isinstance(said, str) else said
+            yield from _strange(f"inhibit[{index}].{side}.rule", rules_of, names)
+
+
+def label_names(rules: Iterable[Rule]) -> set[str]:
+    """Return the labels that an alert of these rules may have."""
+    found = {"severity", "rule", "topic"}
+    for rule in rules:
+        found.update(rule.group_by, rule.labels)
+    return found
 
 
 def short_memories(loaded: Loaded) -> Iterator[str]:
@@ -74,14 +98,33 @@ def short_memories(loaded: Loaded) -> Iterator[str]:
     except VeilleError:
         return
     for rule in rules:
-        if rule.spike is not None and rule.span > kept:
-            points = kept // rule.window - 1
-            fewer = f"points: {points} or less, or " if points >= MIN_POINTS else ""
+        if rule.span > max(kept, rule.window):
+            name = "points" if rule.previous else "steps"
+            points = kept // rule.window - bool(rule.previous)
+            fewer = f"{name}: {points} or less, or " if points >= MIN_POINTS else ""
             yield (
                 f"{rule.file}:{rule.line}: rule {rule.id} looks back {format_duration(rule.span)}, "
                 f'but neutral = "{text}" of privacy.retention deletes mentions before: '
                 f"write {fewer}a shorter window"
             )
+
+
+def weighed(loaded: Loaded) -> Iterator[str]:
+    """Yield what costs more than it should, asks for a territory that no watch has, or never
+    decides: not wrong, so that the status stays 0.
+    """
+    try:
+        ruleset = parts.rules(loaded)
+    except VeilleError:
+        return
+    yield from heavy(ruleset)
+    has_territory = any(watch.territory for watch in loaded.watches)
+    for rule in ruleset.rules:
+        where = f"{rule.file}:{rule.line}: rule {rule.id}"
+        if (why := undecided(rule)) is not None:
+            yield f"{where}: {why}"
+        if not has_territory and "territory" in rule.where.fields:
+            yield f"{where} asks for territory, and no watch has one: write it in config.toml"
 
 
 def _unwritable(loaded: Loaded) -> Iterator[str]:
@@ -146,6 +189,7 @@ def _without_authors(loaded: Loaded) -> Iterator[str]:
 
 def secret_names(loaded: Loaded) -> Iterator[tuple[str, str]]:
     """Yield where a secret is needed, and its name."""
+    yield from oncall.secret_names(loaded)
     for source in loaded.config.source:
         if isinstance(source, WebhookSource):
             yield f"source {source.id}", source.secret
@@ -153,6 +197,8 @@ def secret_names(loaded: Loaded) -> Iterator[tuple[str, str]]:
             yield f"source {source.id}", source.password
         elif isinstance(source, MastodonSource) and source.token is not None:
             yield f"source {source.id}", source.token
+    if name := loaded.config.slack.signing_secret:
+        yield "slack.signing_secret", name
     for receiver in loaded.config.receiver:
         if isinstance(receiver, SlackReceiver):
             yield f"receiver {receiver.id}", receiver.token
@@ -160,6 +206,23 @@ def secret_names(loaded: Loaded) -> Iterator[tuple[str, str]]:
             yield f"receiver {receiver.id}", receiver.secret
         elif receiver.password is not None:
             yield f"receiver {receiver.id}", receiver.password
+
+
+def _unsigned(loaded: Loaded) -> Iterator[str]:
+    """Yield why what Slack sends cannot be verified, or nobody could be known there."""
+    name = loaded.config.slack.signing_secret
+    if not name:
+        return
+    if not any(isinstance(receiver, SlackReceiver) for receiver in loaded.config.receiver):
+        yield "slack.signing_secret: no receiver is a Slack channel: add one, or leave it out"
+    members = [person.slack for person in loaded.config.person if person.slack]
+    if not members:
+        yield (
+            "slack.signing_secret: nobody in Slack is known to veille, so every button is refused: "
+            'add [[person]] with id = "their user name" and slack = "their member id (U…)"'
+        )
+    for member in sorted({each for each in members if members.count(each) > 1}):
+        yield f"person.slack: {member} is two people: each member id is of one"
 
 
 def _signing_keys(loaded: Loaded) -> None:
@@ -181,15 +244,31 @@ def rules_report(paths: Sequence[Path], loaded: Loaded | None) -> Report:
 
     The model is loaded only if a mention in a test has no analysis written beside it.
     """
+    files, topics = _gathered(paths, loaded)
+    model = _model(loaded)
+    return rule_tests.run(files, model.analyze, around=model.around, topics=topics)
+
+
+def rules_survey(
+    paths: Sequence[Path], loaded: Loaded | None, told: mutants.Told = lambda _done, _total: None
+) -> Survey:
+    """Return which mutants of these rules their tests notice; paths and model as for the tests."""
+    files, topics = _gathered(paths, loaded)
+    return mutants.survey(files, _model(loaded), topics=topics, told=told)
+
+
+def _gathered(
+    paths: Sequence[Path], loaded: Loaded | None
+) -> tuple[dict[str, bytes], dict[str, list[str]]]:
+    """Return the files, and the topics that rules may name, by file."""
     given = paths or [parts.rules_folder(loaded)]
     files = rule_tests.gather(given)
     if not files:
         raise RuleError(f"{given[0]}: no rules and no tests here: name a folder that holds some")
-    analyst = cache(lambda: parts.load_analyst(loaded))
     known = cache(lambda folder: [t.id for t in parts.topics(loaded, beside=folder)])
-    return rule_tests.run(
-        files,
-        lambda passages: analyst().analyze(passages),
-        around=parts.surroundings(loaded),
-        topics={name: known(Path(name).parent) for name in files},
-    )
+    return files, {name: known(Path(name).parent) for name in files}
+
+
+def _model(loaded: Loaded | None) -> Model:
+    analyst = cache(lambda: parts.load_analyst(loaded))
+    return Model(lambda passages: analyst().analyze(passages), parts.surroundings(loaded))

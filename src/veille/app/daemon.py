@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
-from veille.app import operations, parts, reports
+from veille.app import explain, oncall, operations, parts, reports
 from veille.app.backup import LEDGER, require_finished
 from veille.app.channels import doors, notifiers, pullers, streams
+from veille.app.desks import Desks, fallback, open_desks, take_link
 from veille.app.lock import alone
 from veille.app.privacy import reapply_erasures
 from veille.config import Loaded
 from veille.domain.clock import utc_now
+from veille.notifiers.base import Notifier
 from veille.notifiers.mqtt import MqttNotifier
 from veille.pipeline.actions import Actions
 from veille.pipeline.analyze import Analyze
+from veille.pipeline.asking import Asking
 from veille.pipeline.collect import Collect
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.dispatch import Dispatch
@@ -28,6 +31,7 @@ from veille.pipeline.evaluate import Evaluate
 from veille.pipeline.explanations import Explanations
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
+from veille.pipeline.passages import Surroundings
 from veille.pipeline.presence import Presence
 from veille.pipeline.redact import Redact
 from veille.pipeline.rulewatch import RuleWatch
@@ -38,6 +42,7 @@ from veille.store import outbox, work
 from veille.store.engine import Db, SqliteStore
 from veille.web.app import build
 from veille.web.server import listen
+from veille.wording.catalogue import catalogue
 
 GRID_S = 10.0
 STREAM_TICK_S = 0.05
@@ -62,6 +67,17 @@ def _try_parked_again(db: Db) -> None:
     work.unpark(db, [parked.key for parked in work.parked(db)])
 
 
+def _evaluate(loaded: Loaded, store: SqliteStore, around: Surroundings) -> Evaluate:
+    return Evaluate(
+        store,
+        parts.rules(loaded),
+        zone=loaded.timezone,
+        region=loaded.region,
+        reach=loaded.config.privacy.retention.durations()["neutral"],
+        territories=around.territories,
+    )
+
+
 @asynccontextmanager
 async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterator[Runner]:
     """Build everything; the yielded runner runs it. What was opened is closed at the end."""
@@ -74,19 +90,21 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
             log.warning("authors_dropped", missing=config.privacy.key)
         analyst = await asyncio.to_thread(parts.load_analyst, loaded)
         collect = Collect(store, matcher=parts.matcher(loaded), protector=parts.protector(loaded))
-        kept = config.privacy.retention.durations()["neutral"]
-        evaluate = Evaluate(store, parts.rules(loaded), zone=loaded.timezone, reach=kept)
+        around = parts.surroundings(loaded)
+        evaluate = _evaluate(loaded, store, around)
         await evaluate.open(now())
-        dispatch = Dispatch(store, route=loaded.route, group_wait=config.rules.waits())
-        delivers = await _add_delivery(loaded, store, runner, stack, now=now)
-        dispatched = runner.add(dispatch, tick_s=1.0, then=delivers)
+        dispatch = Dispatch(
+            store, route=loaded.route, group_wait=config.rules.waits(), muting=loaded.muting
+        )
+        desks = open_desks(loaded, runner)
+        delivers = await _add_delivery(loaded, store, runner, stack, desks, now=now)
+        told = await _add_on_call(loaded, store, runner, stack, then=delivers)
+        dispatched = runner.add(dispatch, tick_s=1.0, then=told)
         evaluated = runner.add(evaluate, tick_s=GRID_S, then=[dispatched])
-        analyze = Analyze(store, analyst, around=parts.surroundings(loaded))
+        analyze = Analyze(store, analyst, around=around)
         analyzed = runner.add(analyze, tick_s=GRID_S, then=[evaluated])
         await _add_sources(loaded, store, collect, runner, stack, then=analyzed)
-        known = [topic.id for topic in parts.topics(loaded)]
-        folder = parts.rules_folder(loaded)
-        runner.add(RuleWatch(store, evaluate, folder, topics=known), tick_s=1.0)
+        runner.add(_rulewatch(loaded, store, evaluate), tick_s=0.5, then=[evaluated])
         redacted = runner.add(Redact(store), tick_s=1.0, then=delivers)
         runner.add(Sweep(store, config.privacy), tick_s=300.0, then=[redacted])
         runner.add(Upkeep(store, collect, database=database), tick_s=10.0)
@@ -95,10 +113,18 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         runner.add(Outside(store), tick_s=1.0, then=[analyzed, evaluated])
         watched = await operations.watch_over(loaded, store, runner, stack, now=now)
         intake = Intake(store, collect, doors(loaded), now=now, wake=analyzed)
-        await _open_web(loaded, store, (intake, watched, Explanations(analyst)), now, stack)
+        asking = Asking(store, lambda: explain.setting(loaded, evaluate.ruleset, now()))
+        ports = (intake, watched, Explanations(analyst), asking, desks)
+        await _open_web(loaded, store, ports, now, stack)
         watched.started()
         log.info("started", sources=len(config.source), receivers=len(config.receiver))
         yield runner
+
+
+def _rulewatch(loaded: Loaded, store: SqliteStore, evaluate: Evaluate) -> RuleWatch:
+    topics = [topic.id for topic in parts.topics(loaded)]
+    say = catalogue(loaded.config.veille.language)
+    return RuleWatch(store, evaluate, parts.rules_folder(loaded), topics=topics, say=say)
 
 
 async def _opened(database: Path, stack: AsyncExitStack, now: datetime) -> SqliteStore:
@@ -140,39 +166,58 @@ async def _add_delivery(
     store: SqliteStore,
     runner: Runner,
     stack: AsyncExitStack,
+    desks: Desks,
     *,
     now: Callable[[], datetime],
 ) -> list[Wake]:
-    def sender(name: str) -> Sender:
-        return Sender(
+    address = loaded.config.web.public_url
+
+    def deliver(name: str, notifier: Notifier) -> Deliver:
+        sender = Sender(
             institution=loaded.config.veille.name,
-            public_url=loaded.config.web.public_url,
+            public_url=address,
             documents=reports.documents(loaded, store, name, now=now),
+            take_link=take_link(desks.links, name, address),
         )
+        instead = fallback(loaded, name)
+        return Deliver(store, receiver=name, notifier=notifier, sender=sender, fallback=instead)
 
     found = await notifiers(loaded, stack)
+    desks.connect(found)
     for name, notifier in found.items():
         if isinstance(notifier, MqttNotifier):
             presence = Presence(receiver=name, keeper=notifier)
             runner.add(presence, tick_s=1.0, limit_s=OUTSIDE_STEP_S)
     return [
-        runner.add(
-            Deliver(store, receiver=name, notifier=notifier, sender=sender(name)),
-            tick_s=1.0,
-            limit_s=OUTSIDE_STEP_S,
-        )
+        runner.add(deliver(name, notifier), tick_s=1.0, limit_s=OUTSIDE_STEP_S)
         for name, notifier in found.items()
     ]
+
+
+async def _add_on_call(
+    loaded: Loaded,
+    store: SqliteStore,
+    runner: Runner,
+    stack: AsyncExitStack,
+    *,
+    then: Sequence[Wake],
+) -> list[Wake]:
+    """Return what dispatch wakes: `then`, and the escalation of what nobody takes."""
+    calendars = await oncall.calendars(loaded, store, stack)
+    if calendars is not None:
+        runner.add(calendars, tick_s=10.0, limit_s=OUTSIDE_STEP_S)
+    escalate = oncall.escalate(loaded, store)
+    return [*then] if escalate is None else [*then, runner.add(escalate, tick_s=1.0, then=then)]
 
 
 async def _open_web(
     loaded: Loaded,
     store: SqliteStore,
-    ports: tuple[Intake, operations.Operations, Explanations],
+    ports: tuple[Intake, operations.Operations, Explanations, Asking, Desks],
     now: Callable[[], datetime],
     stack: AsyncExitStack,
 ) -> None:
-    config, (intake, watched, explainer) = loaded.config, ports
+    config, (intake, watched, explainer, asking, desks) = loaded.config, ports
     site = build(
         store=store,
         settings=config.web,
@@ -187,5 +232,9 @@ async def _open_web(
         now=now,
         topics={topic.id: topic.name for topic in parts.topics(loaded)},
         explainer=explainer,
+        asker=asking,
+        slack_desk=desks.slack,
+        link_desk=desks.links,
+        on_call=oncall.board(loaded, store, now=now).lines,
     )
     await listen(site, config.web.listen, stack)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from veille.app import check, machine
 from veille.app.channels import collector, notifiers
+from veille.app.desks import has_buttons
 from veille.app.machine import Check, State
 from veille.collectors.base import StreamCollector, WebhookSource
 from veille.collectors.settings import SourceSettings
@@ -24,6 +25,7 @@ from veille.domain.clock import utc_now
 from veille.domain.errors import ConfigError, VeilleError
 from veille.net.client import Client, Response
 from veille.net.signature import decode_secret
+from veille.notifiers.settings import SlackReceiver
 from veille.wording.catalogue import Catalogue, catalogue
 
 READ_S = 30.0
@@ -52,6 +54,8 @@ async def examine(path: Path | None) -> AsyncIterator[Check]:
     async for found in _sources(loaded, say, is_running=is_running):
         yield found
     async for found in _receivers(loaded, say):
+        yield found
+    for found in _buttons(loaded, say):
         yield found
 
 
@@ -217,6 +221,22 @@ async def _receivers(loaded: Loaded, say: Catalogue) -> AsyncIterator[Check]:
                 yield _problem("receiver", f"{name} : {error}", remedy)
             else:
                 yield Check(area="receiver", text=f"{name} : {answer}")
+
+
+def _buttons(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
+    """Say whether messages in Slack have buttons, and where Slack must reach veille for them."""
+    if not any(isinstance(receiver, SlackReceiver) for receiver in loaded.config.receiver):
+        return
+    address = loaded.config.web.public_url.rstrip("/")
+    if not has_buttons(loaded):
+        text, remedy = say("start.doctor.no_buttons"), say("start.doctor.no_buttons_remedy")
+        yield Check(area="slack", text=text, state=State.CAUTION, remedy=remedy)
+    elif not loaded.config.web.is_https:
+        text = say("start.doctor.buttons_unreachable", url=address)
+        remedy = say("start.doctor.no_tls_remedy")
+        yield Check(area="slack", text=text, state=State.CAUTION, remedy=remedy)
+    else:
+        yield Check(area="slack", text=say("start.doctor.buttons", url=f"{address}/slack/actions"))
 
 
 def _problem(area: str, text: str, remedy: str) -> Check:

@@ -16,12 +16,13 @@ from typing import Literal
 import msgspec
 from msgspec import inspect
 
+from veille.alerts.settings import nodes
 from veille.app.channels import notifiers, signing_secret
 from veille.app.check import secret_names
 from veille.app.sample import Options, read
 from veille.app.starter import toml_table, toml_value
 from veille.collectors.base import WebhookSource
-from veille.config import Config, Loaded, nodes, parse, unknown_name
+from veille.config import Config, Loaded, parse, unknown_name
 from veille.domain.errors import ConfigError, DeliveryError
 from veille.wording.mistakes import structs_of
 

@@ -25,6 +25,7 @@ from veille.privacy.settings import PrivacySettings
 from veille.rules.model import RuleSet
 from veille.rules.parse import TOPICS_FILE, parse_rules, read_file, rule_files
 from veille.rules.topics import parse_topics
+from veille.web.links import link_key as derive_link_key
 
 KEY_BYTES = 32
 
@@ -126,6 +127,17 @@ def _own_key(folder: Path) -> bytes:
             os.link(draft, path)
         os.unlink(draft)
     return path.read_bytes()
+
+
+def link_key(loaded: Loaded) -> bytes:
+    """Return the key of links in mails: of the pseudonym secret, or of the key in the data folder.
+
+    Without either, whoever runs veille gets a new key file, as for mentions.
+    """
+    name = loaded.config.privacy.key
+    if name in loaded.secrets:
+        return derive_link_key(loaded.secrets(name).encode())
+    return derive_link_key(_own_key(loaded.resolve(loaded.config.veille.data_dir)))
 
 
 def build_protector(secret: bytes, settings: PrivacySettings) -> Protector:

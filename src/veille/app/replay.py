@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from veille.alerts.muting import Muting
 from veille.alerts.settings import RouteSettings
 from veille.app import parts
 from veille.app.log import as_json, as_sentence, entries
 from veille.collectors.interchange import parse_lines
 from veille.config import Loaded, load
+from veille.domain.calendar import Region
 from veille.domain.errors import InputError
 from veille.domain.query import Matcher
 from veille.domain.watch import Watch
@@ -100,8 +102,19 @@ async def build_stages(store: Store, loaded: Loaded | None, masking: Protector) 
             is_replay=True,
         ),
         analyze=Analyze(store, analyst, around=parts.surroundings(loaded)),
-        evaluate=Evaluate(store, parts.rules(loaded), zone=loaded.timezone if loaded else PARIS),
-        dispatch=Dispatch(store, route=route, group_wait=waits),
+        evaluate=Evaluate(
+            store,
+            parts.rules(loaded),
+            zone=loaded.timezone if loaded else PARIS,
+            region=loaded.region if loaded else Region.METROPOLE,
+            territories=parts.surroundings(loaded).territories,
+        ),
+        dispatch=Dispatch(
+            store,
+            route=route,
+            group_wait=waits,
+            muting=loaded.muting if loaded else Muting(zone=PARIS),
+        ),
     )
 
 

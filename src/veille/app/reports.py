@@ -12,12 +12,15 @@ from veille.domain.errors import DeliveryError, InputError, StoreError
 from veille.domain.notification import Document
 from veille.notifiers.settings import EmailReceiver
 from veille.pipeline.deliver import Documents
+from veille.reports import digest
 from veille.reports.compose import compose
 from veille.reports.figures import Summary
+from veille.reports.page import Page
 from veille.reports.render import to_csv, to_html, to_json, to_markdown
 from veille.reports.schedule import Schedule, week_of
 from veille.reports.summary import summarize
 from veille.reports.week import Week
+from veille.store import silences
 from veille.store.protocol import Store
 from veille.wording.catalogue import catalogue
 
@@ -43,7 +46,9 @@ def schedule(loaded: Loaded, store: Store) -> Schedule | None:
 def documents(
     loaded: Loaded, store: Store, receiver: str, *, now: Callable[[], datetime]
 ) -> Documents:
-    """Return what composes the summary for this receiver, with quotes only by mail, if at all.
+    """Return what composes digests and the summary for this receiver.
+
+    The summary quotes only by mail, if at all.
 
     On Slack, webhooks and MQTT what is quoted must be taken back when it is deleted, and a
     document is never edited.
@@ -53,22 +58,36 @@ def documents(
 
     async def write(key: str) -> Document:
         try:
-            made_at = now()
-            week = _over(week_of(key, loaded.timezone), made_at)
-            summary = await read(loaded, store, week, now=made_at, quotes=quotes)
-            page = compose(summary, catalogue(loaded.config.veille.language))
+            if digest.is_digest(key):
+                page = await _digest(loaded, store, key, receiver)
+            else:
+                made_at = now()
+                week = _over(week_of(key, loaded.timezone), made_at)
+                summary = await read(loaded, store, week, now=made_at, quotes=quotes)
+                page = compose(summary, catalogue(loaded.config.veille.language))
             text, html = to_markdown(page), to_html(page)
         except StoreError as error:
             raise DeliveryError(f"{key}: {error}") from error
         except InputError as error:
             raise DeliveryError(f"{key}: {error}", is_content=True) from error
         except Exception as error:  # the edge of a document: alerts of this receiver wait behind it
-            log.exception("weekly_failed", key=key)
-            cause = f"{key}: {type(error).__name__} while it was written: run veille report weekly"
+            log.exception("document_failed", key=key)
+            cause = f"{key}: {type(error).__name__} while it was written: look at the log"
             raise DeliveryError(cause, is_content=True) from error
         return Document(key=key, subject=page.subject, text=text, html=html)
 
     return write
+
+
+async def _digest(loaded: Loaded, store: Store, key: str, receiver: str) -> Page:
+    found = await store.read(lambda db: silences.of_digest(db, key, receiver))
+    return digest.compose(
+        found,
+        catalogue(loaded.config.veille.language),
+        institution=loaded.config.veille.name,
+        zone=loaded.timezone,
+        link=loaded.config.web.public_url,
+    )
 
 
 def _over(week: Week, now: datetime) -> Week:

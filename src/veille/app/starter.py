@@ -127,6 +127,8 @@ def _config(answers: Answers) -> Iterator[str]:
     yield toml_table("[[watch]]", {"id": "mairie", "query": answers.query})
     yield from _sources(answers, say)
     yield from _receivers(answers, say)
+    yield _comment(say("start.config.route"))
+    yield toml_table("[route]", {"linger": "2h"})
     yield _comment(say("start.config.rules"))
     yield toml_table("[rules]", {"directory": "rules"})
     yield _comment(say("start.config.web"))

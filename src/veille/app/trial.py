@@ -28,6 +28,7 @@ from veille.privacy import seal
 from veille.privacy.protect import Protector
 from veille.privacy.pseudonym import Pseudonyms
 from veille.rules.engine import Engine
+from veille.rules.model import RuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def _understand(
             masked=one,
             analysis=analysis,
             matched=matched,
-            readings=_readings(Engine(rules), one, analysis) if matched else (),
+            readings=_readings(_engine(loaded, rules), one, analysis) if matched else (),
         )
         for mention, one, analysis, matched in zip(mentions, masked, analyses, matches, strict=True)
     )
@@ -140,6 +141,11 @@ def _words(spans: Sequence[tuple[int, int]], text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text[start:end] for start, end in spans))
 
 
+def _engine(loaded: Loaded, rules: RuleSet) -> Engine:
+    around = parts.surroundings(loaded)
+    return Engine(rules, zone=around.zone, territories=around.territories)
+
+
 def _readings(engine: Engine, masked: MaskedMention, analysis: Analysis) -> tuple[Reading, ...]:
     """Return what each rule counts if this mention alone had come, as it was written."""
     engine.observe(
@@ -154,8 +160,14 @@ def _readings(engine: Engine, masked: MaskedMention, analysis: Analysis) -> tupl
             received_at=masked.received_at,
             author=masked.author,
             followers=masked.followers,
+            author_age=masked.author_age,
             role=masked.role,
             own=masked.own,
+            reply_to=masked.reply_to,
+            thread=masked.thread,
+            media=tuple(media.type for media in masked.media),
+            masked=masked.masked,
+            metrics=masked.metrics,
             analysis=analysis,
         )
     )

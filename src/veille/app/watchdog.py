@@ -13,13 +13,15 @@ from typing import Protocol
 import structlog
 
 from veille.app.systemd import ALIVE, Systemd
+from veille.domain.alert import is_silence
 from veille.domain.clock import monotonic_s
 from veille.domain.errors import StoreError
 from veille.pipeline.upkeep import DISK_LOW_RATIO, free_ratio
-from veille.store import outbox, watermarks, work
+from veille.store import alerts, outbox, watermarks, work
 from veille.store.codec import micros
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.store.surroundings import circumstances
 from veille.telemetry.metrics import metrics
 from veille.wording.catalogue import Catalogue
 
@@ -47,6 +49,8 @@ class Waiting:
 
     mentions: int
     notifications: int
+    failing: int
+    silent: int
 
 
 @dataclass(slots=True)
@@ -59,6 +63,8 @@ class Health:
     is_started: bool = False
     beat_s: float = field(init=False)
     written_s: float = field(init=False)
+    hardships: tuple[str, ...] = ()
+    """As read from the store at the last ping."""
 
     def __post_init__(self) -> None:
         self.beat_s = self.written_s = self.clock_s()
@@ -89,6 +95,10 @@ class Health:
         if free < DISK_LOW_RATIO:
             reasons.append(f"less than {DISK_LOW_RATIO:.0%} of the disk is free")
         return tuple(reasons)
+
+    async def why_degraded(self) -> tuple[str, ...]:
+        """Return what works less well than it should, without names; empty when all does."""
+        return self.hardships
 
 
 class Watchdog:
@@ -146,7 +156,10 @@ class Watchdog:
         def write(db: Db) -> Waiting:
             watermarks.set(db, watermarks.PULSE, micros(now))
             return Waiting(
-                mentions=work.backlog(db).count, notifications=sum(outbox.depth(db).values())
+                mentions=work.backlog(db).count,
+                notifications=sum(outbox.depth(db).values()),
+                failing=len(circumstances(db, ()).failing),
+                silent=sum(map(is_silence, alerts.live(db))),
             )
 
         try:
@@ -159,6 +172,14 @@ class Watchdog:
             return None
         self._is_silent = False
         self._health.written_s = self._health.clock_s()
+        self._health.hardships = tuple(
+            reason
+            for count, reason in (
+                (waiting.failing, f"sources that cannot be read: {waiting.failing}"),
+                (waiting.silent, f"silences where something is usually heard: {waiting.silent}"),
+            )
+            if count
+        )
         return waiting
 
     def _status(self, waiting: Waiting) -> str:

@@ -18,13 +18,16 @@ from veille.cli.root import chosen, config_option, json_option
 def command(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
     """Validate configuration, secrets, rules and models; status 1 when something is wrong."""
     from veille import config
-    from veille.app.check import findings
+    from veille.app.check import findings, weighed
 
     loaded = config.load(chosen(ctx, config_path))
-    found = findings(loaded)
+    found, noted = findings(loaded), list(weighed(loaded))
     if as_json:
-        click.echo(msgspec.json.encode({"config": str(loaded.path), "findings": found}))
+        told = {"config": str(loaded.path), "findings": found, "notes": noted}
+        click.echo(msgspec.json.encode(told))
     else:
+        for note in noted:
+            click.echo(f"note: {note}", err=True)
         for finding in found:
             click.echo(finding, err=True)
         if not found:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeVar
 
 from veille.alerts import handling
@@ -13,11 +14,32 @@ from veille.alerts.settings import RouteSettings
 from veille.domain.correction import TAKEN_BACK
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import parse_short_id, short_id
-from veille.domain.incident import Event, Incident, QueueItem, QueueState
+from veille.domain.incident import (
+    Event,
+    Incident,
+    IncidentState,
+    QueueItem,
+    QueueState,
+    Verdict,
+)
+from veille.domain.notification import NotificationKind
+from veille.domain.silence import Match, Silence
+from veille.pipeline import silencing
 from veille.pipeline.dispatch import complete
-from veille.store import alerts, audit, corrections, incidents, outbox, queue, tallies, timeline
+from veille.store import (
+    alerts,
+    audit,
+    corrections,
+    incidents,
+    outbox,
+    queue,
+    tallies,
+    timeline,
+    verdicts,
+)
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.store.silences import Hidden
 
 NOTE_LENGTH = 4000
 Subject = TypeVar("Subject", Incident, QueueItem)
@@ -80,6 +102,92 @@ class Actions:
             version,
             on_incident=lambda i: handling.resolve(i, actor=actor, now=now, zone=zone),
             on_item=lambda q: handling.change(q, to=ended, actor=actor, now=now),
+        )
+
+    async def judge(
+        self, target: str, *, verdict: Verdict, actor: str, version: int | None = None
+    ) -> None:
+        """`actor` says so of an incident and its rules; a false alarm is resolved with it.
+
+        Nothing changes where that stands already. InputError for a queue item.
+        """
+        letter, number = parse_short_id(target)
+        if letter != "I":
+            raise InputError(f"{target}: a verdict is for incidents; correct a queue item instead")
+        now = self._now()
+
+        def write(db: Db) -> None:
+            before = _incident(db, number)
+            _check_seen(version, before.touched, before.assignee)
+            rules = [alert.rule for alert in alerts.get(db, before.alerts).values()]
+            if verdicts.add(db, number, rules, verdict=verdict, actor=actor, at=now):
+                done = handling.judge(before, verdict=verdict, actor=actor, now=now)
+                self._save_incident(db, before, done)
+            said = _incident(db, number)
+            is_over = said.state is IncidentState.RESOLVED
+            if verdict is Verdict.FALSE_ALARM and not is_over:
+                self._save_incident(db, said, handling.resolve(said, actor=actor, now=now))
+
+        await self._store.write(write)
+
+    async def silence(
+        self, target: str | Match, *, lasting: timedelta, reason: str, actor: str
+    ) -> Silence:
+        """An incident (`I12`), or what matches, is not told from now on, for 1 min to 30 days.
+
+        Return the silence. It mutes nothing graver than the incident is, and its alerts and queue
+        items stay as they are. InputError without a reason, ConflictError when it is resolved.
+        """
+        now = self._now()
+
+        def write(db: Db) -> Silence:
+            match = silencing.matched(db, target)
+            made = silencing.add(db, match, lasting=lasting, reason=reason, actor=actor, now=now)
+            if isinstance(target, str):
+                self._tell_silence(db, _incident(db, parse_short_id(target)[1]), made)
+            return made
+
+        return await self._store.write(write)
+
+    def _tell_silence(self, db: Db, incident: Incident, made: Silence) -> None:
+        """Let the messages of an incident that was told say until when it is silent."""
+        if incident.notified_at is None:
+            return
+        rows = announce(
+            incident,
+            NotificationKind.MUTED,
+            alerts=list(alerts.get(db, incident.alerts).values()),
+            route=self._route,
+            now=made.created_at,
+            actor=made.author,
+        )
+        # its version stays: the silence makes the key
+        key = f"{short_id('I', incident.id)}-{NotificationKind.MUTED}-{short_id('S', made.id)}"
+        found = [complete(db, replace(row, key=key)) for row in rows]
+        outbox.add(
+            db,
+            [
+                replace(row, facts=replace(row.facts, muted_until=made.ends_at))
+                for row in found
+                if row.facts is not None
+            ],
+        )
+
+    async def preview(self, target: str | Match) -> tuple[Match, list[Hidden]]:
+        """Return what a silence of `target` matches, and what of 24 h and of now that hides."""
+        now = self._now()
+
+        def look(db: Db) -> tuple[Match, list[Hidden]]:
+            match = silencing.matched(db, target)
+            return match, silencing.preview(db, match, now=now)
+
+        return await self._store.read(look)
+
+    async def expire(self, silence_id: int, *, actor: str) -> Silence:
+        """The silence is over: what still fires is told. ConflictError when it was over before."""
+        now, zone = self._now(), self._zone
+        return await self._store.write(
+            lambda db: silencing.expire(db, silence_id, actor=actor, now=now, zone=zone)
         )
 
     async def note(self, target: str, *, text: str, actor: str) -> None:
@@ -220,6 +328,11 @@ def _note_judgement(
     audit.add(db, at=at, actor=actor, action=kind, target=name, after=after)
 
 
+def _said(event: Event) -> dict[str, str | None]:
+    verdict = event.data.get("verdict")
+    return {"verdict": verdict} if isinstance(verdict, str) else {}
+
+
 def _audit(db: Db, event: Event, before: Subject, after: Subject) -> None:
     audit.add(
         db,
@@ -228,5 +341,5 @@ def _audit(db: Db, event: Event, before: Subject, after: Subject) -> None:
         action=event.kind,
         target=event.target,
         before={"state": before.state, "assignee": before.assignee},
-        after={"state": after.state, "assignee": after.assignee},
+        after={"state": after.state, "assignee": after.assignee} | _said(event),
     )

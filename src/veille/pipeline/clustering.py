@@ -103,7 +103,7 @@ def _place(held: Clusters, results: Sequence[Result]) -> list[Placed]:
         held.remove(item.key)  # an edit comes anew
         found = held.add(item.key, item.text, author, item.received_at, version=item.version)
         analyzers = {**analysis.analyzers, NAME: VERSION}
-        analysis = replace(analysis, cluster=found, analyzers=analyzers)
+        analysis = replace(analysis, cluster=analysis.cluster or found, analyzers=analyzers)
         member = held.member(item.key)
         placed.append(Placed(item=item, analysis=analysis, member=member, was_member=was_member))
     return placed

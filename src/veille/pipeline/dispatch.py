@@ -7,21 +7,41 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from veille.alerts.grouping import Plan, plan
+from veille.alerts.hearing import PINGS
+from veille.alerts.muting import Muting
 from veille.alerts.settings import RouteSettings
 from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.analysis import UrgencyLabel
+from veille.domain.coordination import Coordination
 from veille.domain.incident import Incident
-from veille.domain.notification import Facts, OutboxRow
+from veille.domain.notification import Facts, NotificationKind, OutboxRow
 from veille.domain.record import StoredMention
 from veille.domain.topic import OTHER
-from veille.store import alerts, baselines, incidents, mentions, outbox, timeline, watermarks
+from veille.rules.coordination import MIN_ACCOUNTS, coordination
+from veille.store import (
+    alerts,
+    baselines,
+    incidents,
+    mentions,
+    observations,
+    outbox,
+    silences,
+    timeline,
+    verdicts,
+    watermarks,
+)
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
 BATCH = 500
 WATERMARK = "dispatch"
+COUNTED = (*PINGS, NotificationKind.DIGEST)
+"""What a shift's budget counts."""
 QUOTABLE = 200
 """How many of the newest mentions of an incident are looked at for a notification."""
+WEIGHED = 2000
+"""How many are weighed for signs of coordination: two storms such as scenario S4's."""
+LATEST = 2**62
 
 
 class Dispatch:
@@ -30,9 +50,15 @@ class Dispatch:
     name = "dispatch"
 
     def __init__(
-        self, store: Store, *, route: RouteSettings, group_wait: Mapping[Severity, timedelta]
+        self,
+        store: Store,
+        *,
+        route: RouteSettings,
+        group_wait: Mapping[Severity, timedelta],
+        muting: Muting | None = None,
     ) -> None:
         self._store = store
+        self._muting = muting or Muting()
         self._route = route
         self._group_wait = group_wait
         self._linked: Mapping[int, tuple[str, ...]] = {}
@@ -48,9 +74,10 @@ class Dispatch:
         mark = watermarks.get(db, WATERMARK)
         transitions = alerts.transitions_after(db, mark, limit=BATCH)
         unresolved = incidents.unresolved(db)
-        self.is_busy = bool(unresolved)
-        live = {alert.fingerprint: alert for alert in alerts.live(db)}
-        said = {transition.alert.fingerprint for transition in transitions}
+        gathered = silences.gathered(db)
+        live = {alert.fingerprint: alert for alert in alerts.live(db) if not alert.shadow}
+        heard = [transition for transition in transitions if not transition.alert.shadow]
+        said = {transition.alert.fingerprint for transition in heard}
         silent = {mark: alert for mark, alert in live.items() if mark not in said}
         reopened = _reopened(db, silent, unresolved, now)
         marks = [mark for incident in unresolved for mark in incident.alerts]
@@ -58,22 +85,31 @@ class Dispatch:
         known_alerts = alerts.get(db, [mark for mark in marks if mark not in live])
         self._matters = _matters(db, live.values(), self._matters)
         planned = plan(
-            transitions=[*transitions, *reopened],
-            alerts=known_alerts | {t.alert.fingerprint: t.alert for t in transitions} | live,
-            incidents=unresolved,
+            transitions=[*heard, *reopened],
+            alerts=known_alerts | {t.alert.fingerprint: t.alert for t in heard} | live,
+            incidents=[*unresolved, *gathered],
             next_id=incidents.next_id(db),
             route=self._route,
             group_wait=self._group_wait,
             now=now,
             matters={key: matter for key, matter in self._matters.items() if matter},
+            silences=silences.lasting(db, now),
+            muting=self._muting,
+            spent=self._spent(db, now),
         )
-        known = {incident.id: incident.version for incident in unresolved}
+        known = {incident.id: incident.version for incident in (*unresolved, *gathered)}
         _commit(db, planned, known, self._linked)
         self._linked = planned.evidence
         if transitions:
             watermarks.set(db, WATERMARK, transitions[-1].seq)
-        self.is_busy = bool(unresolved or planned.incidents)
+        self.is_busy = bool(unresolved or gathered or planned.incidents)
         return bool(transitions or planned.rows or planned.incidents)
+
+    def _spent(self, db: Db, now: datetime) -> int:
+        budget = self._route.budget
+        if budget is None:
+            return 0
+        return silences.spent(db, COUNTED, since=budget.shift(now, self._muting.zone)[0])
 
 
 def _matters(
@@ -122,6 +158,8 @@ def _commit(
         if linked.get(number) != keys:
             incidents.add_evidence(db, number, keys)
     timeline.add(db, planned.events)
+    for digest in planned.digests:
+        silences.add_digest(db, digest.key, digest.receiver, digest.incidents)
     outbox.add(db, [complete(db, row) for row in planned.rows])
 
 
@@ -138,7 +176,21 @@ def _completed(db: Db, facts: Facts) -> Facts:
         if m.analysis and m.analysis.urgency.label is UrgencyLabel.URGENT
     ]
     usual = _usual(db, facts) if facts.baseline is None else facts.baseline.expected
-    return replace(facts, certainty=max(scores, default=None), usual=usual)
+    said = verdicts.of(db, facts.incident)
+    return replace(
+        facts,
+        certainty=max(scores, default=None),
+        usual=usual,
+        verdict=said,
+        coordination=_coordination(db, facts.incident),
+    )
+
+
+def _coordination(db: Db, incident: int) -> Coordination | None:
+    keys = incidents.evidence(db, incident, WEIGHED)
+    if len(keys) < MIN_ACCOUNTS:
+        return None
+    return coordination(observations.newest(db, keys, up_to=LATEST))
 
 
 def _usual(db: Db, facts: Facts) -> float | None:

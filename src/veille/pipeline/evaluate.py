@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from veille.alerts.lifecycle import Step, step
+from veille.alerts.operational import is_operational
 from veille.domain.alert import Alert, AlertState
+from veille.domain.calendar import Region
+from veille.domain.circumstances import Circumstances
 from veille.domain.history import HISTORY
 from veille.domain.record import Observation
+from veille.pipeline.proof import Proof, Scene, prove
 from veille.pipeline.recount import recount
 from veille.rules.engine import PARIS, Engine
 from veille.rules.model import RuleSet
-from veille.store import alerts, baselines, observations, queue, watermarks
+from veille.rules.view import Around
+from veille.store import (
+    alerts,
+    baselines,
+    examples,
+    memories,
+    observations,
+    queue,
+    watermarks,
+)
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.store.surroundings import circumstances
 from veille.telemetry.metrics import metrics
 
 BATCH = 1000
@@ -32,8 +47,9 @@ log = structlog.get_logger()
 class Evaluate:
     """The third stage: its windows live in memory and are rebuilt from the store at start.
 
-    `zone` is where the hours of seasonal baselines are told. `reach` is how far back stored
-    mentions are complete: before, the sweep has taken some.
+    `zone` is where hours are told, public holidays are those of `region`; `territories` holds the
+    codes of each watch's. `reach` is how far back stored mentions are complete: before, the sweep
+    has taken some.
     """
 
     name = "evaluate"
@@ -44,41 +60,58 @@ class Evaluate:
         ruleset: RuleSet,
         *,
         zone: ZoneInfo = PARIS,
+        region: Region = Region.METROPOLE,
         reach: timedelta = HISTORY,
+        territories: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> None:
         self._store = store
         self._ruleset = ruleset
         self._zone = zone
+        self._region = region
         self._reach = min(reach, HISTORY)
-        self._engine = Engine(ruleset, zone=zone, reach=self._reach)
+        self._territories = territories
+        self._engine = self._built()
         self._pruned_at: datetime | None = None
         self._alerts: dict[str, Alert] = {}
         self._seq = 0
         self._next: RuleSet | None = None
+        self._heard_until: datetime | None = None
 
     async def open(self, now: datetime) -> None:
         """Rebuild windows and alerts as they were when the last step was committed."""
         await self._store.write(partial(self._begin, now=now))
         await self._count_past(now)
-        engine, ruleset = Engine(self._ruleset, zone=self._zone, reach=self._reach), self._ruleset
+        engine, ruleset = self._built(), self._ruleset
 
         def load(db: Db) -> tuple[int, list[Alert]]:
             seq = watermarks.get(db, WATERMARK)
             recent = observations.recent(db, since=now - engine.horizon, up_to=seq)
             seasonal = [rule.version for rule in ruleset.rules if rule.is_seasonal]
             histories = baselines.load(db, ruleset.versions.values(), counted=seasonal)
-            engine.restore(recent, histories, now)  # here, so that never all texts are in memory
+            kept = memories.load(db, ruleset.feeds)
+            # here, so that never all texts are in memory
+            engine.restore(recent, histories, now, memories=kept)
             return seq, alerts.live(db)
 
         self._seq, live = await self._store.read(load)
         if short := [rule.id for rule in ruleset.rules if rule.span > self._reach]:
             log.warning("rules_outlive_mentions", rules=short, kept_s=self._reach.total_seconds())
         self._engine = engine
-        self._alerts = {alert.fingerprint: alert for alert in live}
+        self._alerts = {a.fingerprint: a for a in live if not is_operational(a)}
+
+    def _built(self) -> Engine:
+        return Engine(
+            self._ruleset,
+            zone=self._zone,
+            region=self._region,
+            reach=self._reach,
+            territories=self._territories,
+        )
 
     def _begin(self, db: Db, *, now: datetime) -> None:
         baselines.note_silence(db, until=now)
         baselines.enforce(db, self._ruleset.versions.values(), now=now)
+        memories.enforce(db, self._ruleset.feeds)
 
     async def _count_past(self, now: datetime) -> None:
         """Rules that have never listened have a history from then on, unless nothing was heard."""
@@ -98,8 +131,28 @@ class Evaluate:
             since=now - self._reach,
             up_to=seq,
             zone=self._zone,
+            territories=self._territories,
         )
-        await self._store.write(lambda db: baselines.add(db, tally))
+
+
+        def write(db: Db) -> None:
+            # what an edited rule has learnt of the same mentions goes further back than these
+            known = memories.known(db, {feed for feed, _ in tally.memory})
+            fresh = {key: state for key, state in tally.memory.items() if key[0] not in known}
+            baselines.add(db, tally)
+            memories.save(db, fresh)
+
+        await self._store.write(write)
+
+    @property
+    def ruleset(self) -> RuleSet:
+        """The rules in force."""
+        return self._ruleset
+
+    @property
+    def live(self) -> Collection[Alert]:
+        """The alerts that are pending or fire."""
+        return self._alerts.values()
 
     def take_rules(self, ruleset: RuleSet) -> None:
         """Go on with these rules from the next step on; alerts of changed ones close then."""
@@ -108,7 +161,17 @@ class Evaluate:
     @property
     def is_busy(self) -> bool:
         """Whether time alone can still change something."""
-        return bool(self._alerts) or self._engine.is_restless
+        is_moving = not all(map(self._engine.is_steady, self._alerts.values()))
+        return is_moving or self._engine.is_restless
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When time alone may make an alert, of what was known at the last look."""
+        return self._engine.wakes_at
+
+    def hear_until(self, end: datetime) -> None:
+        """Nothing can come after that, so that nothing is silent because nothing does."""
+        self._heard_until = end
 
     async def step(self, now: datetime) -> bool:
         """Look once at `now`; false when no new analysis was waiting."""
@@ -117,16 +180,26 @@ class Evaluate:
             await self.open(now)
         fresh = await self._store.read(lambda db: observations.after(db, self._seq, limit=BATCH))
         with metrics().rule_eval.time():
-            found = await asyncio.to_thread(self._think, fresh, now)
+            await asyncio.to_thread(self._take_in, fresh, now)
+            asks = self._engine.asks
+            around = await self._store.read(
+                lambda db: circumstances(db, asks, heard_until=self._heard_until)
+            )
+            found = await asyncio.to_thread(self._think, around, now)
         tally = self._engine.take_tally()
         seq = fresh[-1].seq if fresh else self._seq
+        proof = await self._prove(found, seq, now)
+        found = proof.step
         prune = self._pruned_at is None or now - self._pruned_at >= PRUNE_EVERY
         if fresh or tally or prune or found.changed or found.transitions or found.flags:
 
             def commit(db: Db) -> None:
                 alerts.save(db, found.changed)
+                for alert, chosen in proof.examples:
+                    examples.put(db, alert, chosen)
                 alerts.add_transitions(db, found.transitions)
                 baselines.add(db, tally)
+                memories.save(db, tally.memory)
                 if prune:
                     baselines.prune(db, before=now - HISTORY - PRUNE_EVERY)
                 queue.flag(db, found.flags)
@@ -142,8 +215,20 @@ class Evaluate:
                 self._alerts[alert.fingerprint] = alert
         return bool(fresh)
 
-    def _think(self, fresh: Sequence[Observation], now: datetime) -> Step:
+    async def _prove(self, found: Step, seq: int, now: datetime) -> Proof:
+        """Read examples and doubts for what changed, if anything did."""
+        if not found.changed:
+            return Proof(step=found)
+        rules = {rule.id: rule for rule in self._ruleset.rules}
+        around = Around(zone=self._zone, territories=self._territories)
+        scene = Scene(rules=rules, before=self._alerts, seq=seq, now=now, around=around)
+        return await self._store.read(lambda db: prove(db, found, scene))
+
+    def _take_in(self, fresh: Sequence[Observation], now: datetime) -> None:
         for observation in fresh:
             self._engine.observe(observation)
+        self._engine.slide(now)
+
+    def _think(self, around: Circumstances, now: datetime) -> Step:
         versions = {rule.id: rule.version for rule in self._ruleset.rules}
-        return step(self._alerts, self._engine.readings(now), versions, now)
+        return step(self._alerts, self._engine.tellings(now, around), versions, now)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from veille.domain.history import Tally
@@ -20,7 +22,13 @@ BATCH = 2000
 
 
 async def recount(
-    store: Store, ruleset: RuleSet, *, since: datetime, up_to: int, zone: ZoneInfo
+    store: Store,
+    ruleset: RuleSet,
+    *,
+    since: datetime,
+    up_to: int,
+    zone: ZoneInfo,
+    territories: Mapping[str, frozenset[str]] = MappingProxyType({}),
 ) -> Tally:
     """Return the histories of these rules over the observations received from `since` on.
 
@@ -28,7 +36,7 @@ async def recount(
     was counted, so that what was swept, lies beyond LIMIT or came before there were clusters is not
     taken for silence.
     """
-    engine = Engine(ruleset, zone=zone)
+    engine = Engine(ruleset, zone=zone, territories=territories)
     first = await store.read(lambda db: observations.first_since(db, since))
     clustered = await store.read(lambda db: watermarks.get(db, watermarks.CLUSTERS_AFTER))
     seq = max(first - 1, up_to - LIMIT, clustered)

@@ -21,6 +21,8 @@ from veille.store.protocol import Store
 
 GRID = timedelta(seconds=10)
 """Evaluation happens on this grid of virtual time, whatever the batches."""
+DISPATCH = timedelta(hours=1)
+"""How often incidents are looked at while no alert can change: they are repeated every four."""
 AFTERWARDS = timedelta(hours=24)
 """How long the clock runs on after the last line at most, until nothing is pending."""
 CURSOR = "replay"
@@ -98,6 +100,8 @@ class Replay:
         if place is None:
             return
         at, taken = place.at, place.taken
+        # a file that ends is no silence, unless somebody says how long it was listened on
+        self._stages.evaluate.hear_until(self._until or _arrival(self._script.mentions[-1]))
         await self._stages.evaluate.open(at)
         # a killed run may have stopped between two commits of this instant: each may be repeated
         taken = await self._collect(at, taken)
@@ -121,7 +125,7 @@ class Replay:
         if cursor is None:
             if not self._script.mentions:
                 return None
-            first = _on_grid(_arrival(self._script.mentions[0])) - GRID
+            first = on_grid(_arrival(self._script.mentions[0])) - GRID
             return _Place(digest=digest, taken=0, at=first)
         place = msgspec.json.decode(cursor, type=_Place)
         if place.digest != digest:
@@ -132,17 +136,21 @@ class Replay:
         """Return the next instant at which something can happen; None at the end."""
         lines = self._script.mentions
         stages = self._stages
-        is_busy = stages.evaluate.is_busy or stages.dispatch.is_busy or stages.analyze.is_busy
-        if taken < len(lines):
-            arrival = _on_grid(_arrival(lines[taken]))
-            following = at + GRID if is_busy else max(arrival, at + GRID)
-        elif is_busy:
+        is_busy = stages.evaluate.is_busy or stages.analyze.is_busy
+        coming = [] if taken >= len(lines) else [_arrival(lines[taken])]
+        if (wakes_at := stages.evaluate.wakes_at) is not None:
+            coming.append(wakes_at)
+        if stages.dispatch.is_busy:  # with nothing but what lasts, such as a silence of months
+            coming.append(at - (at - _EPOCH) % DISPATCH + DISPATCH)
+        if is_busy:
             following = at + GRID
+        elif coming:
+            following = max(on_grid(min(coming)), at + GRID)
         else:
             return None
         end = self._until
         if end is None:
-            end = _on_grid(_arrival(lines[-1])) + AFTERWARDS
+            end = on_grid(_arrival(lines[-1])) + AFTERWARDS
         return following if following <= end else None
 
     async def _collect(self, at: datetime, taken: int) -> int:
@@ -168,7 +176,7 @@ class Replay:
             pass
 
 
-def _on_grid(at: datetime) -> datetime:
+def on_grid(at: datetime) -> datetime:
     """Return the first grid instant that is not before `at`."""
     steps = -((_EPOCH - at) // GRID)
     return _EPOCH + steps * GRID

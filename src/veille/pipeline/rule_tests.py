@@ -15,6 +15,7 @@ from typing import TypeVar
 from veille.alerts.lifecycle import step
 from veille.domain.alert import Alert, AlertState, Reading
 from veille.domain.analysis import Analysis, Passage
+from veille.domain.circumstances import Circumstances
 from veille.domain.durations import format_duration
 from veille.domain.errors import RuleError
 from veille.nlp.clusters import Clusters
@@ -22,6 +23,7 @@ from veille.pipeline.passages import Surroundings
 from veille.rules.engine import Engine
 from veille.rules.model import RuleSet
 from veille.rules.parse import TEST_SUFFIX, TOPICS_FILE, parse_rules, read_file, yaml_files
+from veille.rules.testevents import circumstances
 from veille.rules.testfile import (
     BASE,
     GRID,
@@ -83,8 +85,8 @@ def gather(paths: Iterable[Path]) -> dict[str, bytes]:
         elif path.name == TOPICS_FILE:
             raise RuleError(f"{path}: these are topics, not rules: veille check reads them")
         else:
-            partner = path.with_name(_partner(path.name))
-            found = [path, partner] if partner.is_file() else [path]
+            beside = path.with_name(partner(path.name))
+            found = [path, beside] if beside.is_file() else [path]
         wanted |= {str(p): p for p in found}
     try:
         return {name: read_file(path) for name, path in sorted(wanted.items())}
@@ -106,7 +108,7 @@ def run(
     the territories of the watches that tests name. `topics` are the known ones by the name of the
     rule file; names are not checked in a file without.
     """
-    read = None if analyze is None else _Model(analyze, around or Surroundings())
+    read = None if analyze is None else Model(analyze, around or Surroundings())
     findings: list[Finding] = []
     rulesets: dict[str, RuleSet] = {}
     for name in files:
@@ -118,9 +120,9 @@ def run(
     cases: list[tuple[Case, RuleSet]] = []
     for name in files:
         if name.endswith(TEST_SUFFIX):
-            ruleset = rulesets.get(_partner(name))
+            ruleset = rulesets.get(partner(name))
             if ruleset is None:
-                findings.append(Finding(where=name, message=f"{_partner(name)} is missing"))
+                findings.append(Finding(where=name, message=f"{partner(name)} is missing"))
             for case in _guard(findings, _parse_tests, (name, files[name])) or ():
                 cases.append((case, ruleset or RuleSet()))
     if findings:
@@ -138,7 +140,7 @@ def _report(
 ) -> Report:
     rules = [rule for ruleset in rulesets for rule in ruleset.rules]
     fired = [{alert.rule for e in case.expectations for alert in e.firing} for case in cases]
-    beside = [_partner(case.file) for case in cases]
+    beside = [partner(case.file) for case in cases]
     untested, never_silent = [], []
     for rule in rules:
         own = [names for names, file in zip(fired, beside, strict=True) if file == rule.file]
@@ -158,7 +160,8 @@ def _report(
     )
 
 
-def _partner(name: str) -> str:
+def partner(name: str) -> str:
+    """Return the name of the test file of a rule file, or the other way round."""
     if name.endswith(TEST_SUFFIX):
         return name.removesuffix(TEST_SUFFIX) + ".yml"
     return name.removesuffix(".yml") + TEST_SUFFIX
@@ -176,27 +179,35 @@ def _guard(findings: list[Finding], parse: Callable[[Given], Got], given: Given)
         return None
 
 
-def _problems(case: Case, ruleset: RuleSet, model: _Model | None) -> Iterable[Finding]:
+def _problems(case: Case, ruleset: RuleSet, model: Model | None) -> Iterable[Finding]:
     known = set(ruleset.versions)
     where = f"{case.file}:{case.line}"
     for expectation in case.expectations:
         for alert in (*expectation.firing, *(expectation.pending or ())):
             if alert.rule not in known:
-                message = f'rule "{alert.rule}" is not in {_partner(case.file)}'
+                message = f'rule "{alert.rule}" is not in {partner(case.file)}'
                 yield Finding(where=f"{case.file}:{expectation.line}", message=message)
                 return
-    mentions = _analyzed(case.mentions, model)
+    mentions = analyzed(case.mentions, model)
     if mentions is None:
         yield Finding(where=where, message="needs the model: write analysis", test=case.name)
         return
-    for expectation, live, readings in _play(mentions, case.expectations, ruleset):
+    yield from differences(case, mentions, ruleset)
+
+
+def differences(case: Case, mentions: Sequence[CaseMention], ruleset: RuleSet) -> Iterable[Finding]:
+    """Yield how the alerts of these rules differ from those the case expects, as they are found.
+
+    `mentions` are those of the case, each with its analysis.
+    """
+    for expectation, live, readings in _play(mentions, case, ruleset):
         spot = f"{case.file}:{expectation.line}"
         for message in _differences(expectation, live, readings):
             yield Finding(where=spot, message=message, test=case.name)
 
 
 @dataclass(frozen=True, slots=True)
-class _Model:
+class Model:
     """Reads the mentions of a test as the daemon would."""
 
     analyze: Analyze
@@ -212,7 +223,8 @@ class _Model:
         )
 
 
-def _analyzed(mentions: Sequence[CaseMention], model: _Model | None) -> list[CaseMention] | None:
+def analyzed(mentions: Sequence[CaseMention], model: Model | None) -> list[CaseMention] | None:
+    """Return the mentions, each with an analysis; None when one needs a model and there is none."""
     unread = [m for m in mentions if m.needs_model]
     clusters = Clusters()
     if unread and model is None:
@@ -231,24 +243,28 @@ def _clustered(mention: CaseMention, analysis: Analysis, clusters: Clusters) -> 
 
 
 def _play(
-    mentions: Sequence[CaseMention], expectations: Sequence[Expectation], ruleset: RuleSet
+    mentions: Sequence[CaseMention], case: Case, ruleset: RuleSet
 ) -> Iterable[tuple[Expectation, list[Alert], list[Reading]]]:
     """Yield each expectation with the alerts that live and the readings then, on the 10 s grid.
 
     Instants at which nothing can change are left out.
     """
-    engine, alerts = Engine(ruleset), dict[str, Alert]()
-    waiting, asked = deque(m.observation for m in mentions), deque(expectations)
+    watches = {watch for m in mentions for watch in m.observation.watches}
+    engine = Engine(ruleset, territories=dict.fromkeys(watches, case.territory))
+    alerts: dict[str, Alert] = {}
+    waiting, asked = deque(m.observation for m in mentions), deque(case.expectations)
     now = min([BASE, *(_on_grid(m.observation.received_at) for m in mentions[:1])])
     while asked:
         while waiting and waiting[0].received_at <= now:
             engine.observe(waiting.popleft())
-        readings = _step(engine, alerts, ruleset, now)
+        readings = _step(engine, alerts, ruleset, now, circumstances(case.events, now))
         while asked and asked[0].at == now:
             yield asked.popleft(), list(alerts.values()), readings
         coming = [asked[0].at] if asked else []
         coming += [_on_grid(waiting[0].received_at)] if waiting else []
-        is_busy = bool(alerts) or engine.is_restless
+        coming += [_on_grid(event.at) for event in case.events if event.at > now][:1]
+        coming += [] if engine.wakes_at is None else [_on_grid(engine.wakes_at)]
+        is_busy = not all(map(engine.is_steady, alerts.values())) or engine.is_restless
         now = now + GRID if is_busy else max(now + GRID, min(coming, default=now))
 
 
@@ -258,9 +274,14 @@ def _on_grid(at: datetime) -> datetime:
 
 
 def _step(
-    engine: Engine, alerts: dict[str, Alert], ruleset: RuleSet, now: datetime
+    engine: Engine,
+    alerts: dict[str, Alert],
+    ruleset: RuleSet,
+    now: datetime,
+    around: Circumstances,
 ) -> list[Reading]:
-    readings = engine.readings(now)
+    engine.slide(now)
+    readings = engine.readings(now, around)
     for alert in step(alerts, readings, ruleset.versions, now).changed:
         if alert.state is AlertState.RESOLVED:
             alerts.pop(alert.fingerprint, None)

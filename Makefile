@@ -59,6 +59,8 @@ rules: install  ## test the shipped rules
 	@$(BIN)/veille rules test rules
 
 bench: install  ## measure; the last figures stand in benchmarks/README.md
+	@echo "== mutants of the shipped rules that their tests kill"; \
+	  found=$$($(BIN)/veille rules test rules --mutants) || { echo "$$found"; exit 1; }; tail -1 <<<"$$found"
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
 soak: install  ## the daemon under load and kill -9 for long (ARGS=--minutes 30)

@@ -16,21 +16,26 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from veille.alerts.settings import RouteSettings
+from veille.alerts.muting import Muting
+from veille.alerts.oncall_names import uses
+from veille.alerts.oncall_settings import EscalationSettings, PersonSettings, ScheduleSettings
+from veille.alerts.quiet import INHIBIT, CalendarSettings, InhibitSettings
+from veille.alerts.settings import RouteSettings, nodes, placed
 from veille.collectors.base import MqttSource
 from veille.collectors.settings import SourceSettings
 from veille.domain.address import is_address
 from veille.domain.alert import Severity
+from veille.domain.calendar import Region, region_of
 from veille.domain.durations import parse_duration
 from veille.domain.errors import ConfigError, InputError
 from veille.domain.query import parse_query
 from veille.domain.watch import Watch
 from veille.nlp.settings import ModelSettings
-from veille.notifiers.settings import MqttReceiver, ReceiverSettings
+from veille.notifiers.settings import MqttReceiver, ReceiverSettings, fallback_problems
 from veille.privacy.settings import PrivacySettings
 from veille.reports.settings import ReportsSettings
 from veille.rules.settings import RulesSettings
-from veille.web.settings import WebSettings
+from veille.web.settings import SlackSettings, WebSettings
 from veille.wording.catalogue import LANGUAGES
 from veille.wording.mistakes import explain
 
@@ -53,6 +58,7 @@ class VeilleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     name: str
     timezone: str = "Europe/Paris"
+    holidays: Region | None = None
     language: str = "fr"
     data_dir: str = "data"
     secrets: str = "secrets.toml"
@@ -93,12 +99,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     source: list[SourceSettings] = []
     receiver: list[ReceiverSettings] = []
     route: RouteSettings = RouteSettings()
+    inhibit: list[InhibitSettings] = msgspec.field(default_factory=lambda: list(INHIBIT))
+    calendar: list[CalendarSettings] = []
     privacy: PrivacySettings = PrivacySettings()
     models: ModelSettings = ModelSettings()
     rules: RulesSettings = RulesSettings()
     reports: ReportsSettings = ReportsSettings()
     web: WebSettings = WebSettings()
+    slack: SlackSettings = SlackSettings()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
+    person: list[PersonSettings] = []
+    schedule: list[ScheduleSettings] = []
+    escalation: list[EscalationSettings] = []
 
 
 class Secrets:
@@ -149,10 +161,16 @@ class Loaded:
     def route(self) -> RouteSettings:
         """The route; one that names nobody tells every receiver."""
         route = self.config.route
-        if any(_routed(route)):
+        if any(node.receivers for node in nodes(route)):
             return route
         everybody = tuple(receiver.id for receiver in self.config.receiver)
         return msgspec.structs.replace(route, receivers=everybody)
+
+    @property
+    def muting(self) -> Muting:
+        """What mutes beside people: inhibitions and calendars, by the institution's clocks."""
+        calendars = {calendar.id: calendar for calendar in self.config.calendar}
+        return Muting(inhibits=self.config.inhibit, calendars=calendars, zone=self.timezone)
 
     @property
     def watches(self) -> tuple[Watch, ...]:
@@ -165,6 +183,12 @@ class Loaded:
     def timezone(self) -> ZoneInfo:
         """The institution's time zone."""
         return ZoneInfo(self.config.veille.timezone)
+
+    @property
+    def region(self) -> Region:
+        """Where its public holidays are: the one set, else that of the watched territories."""
+        codes = [code for watch in self.config.watch for code in watch.territory]
+        return self.config.veille.holidays or region_of(codes)
 
 
 def find(path: Path | None) -> Path:
@@ -232,11 +256,18 @@ def _problems(config: Config) -> Iterator[str]:
         ("watch", [w.id for w in config.watch]),
         ("source", [s.id for s in config.source]),
         ("receiver", [r.id for r in config.receiver]),
+        ("calendar", [c.id for c in config.calendar]),
+        ("person", [p.id for p in config.person]),
+        ("schedule", [s.id for s in config.schedule]),
+        ("escalation", [e.id for e in config.escalation]),
     ):
         yield from _id_problems(section, ids)
     yield from _query_problems(config)
     yield from _reference_problems(config)
+    yield from _calendar_problems(config)
+    yield from fallback_problems(config.receiver)
     yield from _client_problems(config)
+    yield from _oncall_problems(config)
     try:
         config.rules.waits()
     except InputError as error:
@@ -245,7 +276,7 @@ def _problems(config: Config) -> Iterator[str]:
 
 def _id_problems(section: str, ids: list[str]) -> Iterator[str]:
     for index, name in enumerate(ids):
-        if not _ID.fullmatch(name):
+        if section != "person" and not _ID.fullmatch(name):  # a person is named as a user is
             yield f'{section}[{index}].id: "{name}": use a to z, 0 to 9, - and _'
         if name in ids[:index]:
             yield f'{section}[{index}].id: "{name}" is used twice'
@@ -278,6 +309,23 @@ def _reference_problems(config: Config) -> Iterator[str]:
             yield unknown_name("reports.to", name, receivers)
 
 
+def _oncall_problems(config: Config) -> Iterator[str]:
+    """Yield people, schedules, policies and receivers that nobody defined."""
+    kinds = ("person", "schedule", "escalation", "receiver")
+    known = {kind: [one.id for one in getattr(config, kind)] for kind in kinds}
+    for at, kind, name in uses(config.person, config.schedule, config.escalation, config.route):
+        if name not in known[kind]:
+            yield unknown_name(at, name, known[kind])
+
+
+def _calendar_problems(config: Config) -> Iterator[str]:
+    known = {calendar.id for calendar in config.calendar}
+    for at, route in placed(config.route):
+        for name in route.mute or ():
+            if name not in known:
+                yield unknown_name(f"{at}.mute", name, known)
+
+
 def _client_problems(config: Config) -> Iterator[str]:
     """Yield what would connect to a broker under the name of another: they would take turns."""
     known: dict[tuple[str, int, str], str] = {}
@@ -292,24 +340,6 @@ def _client_problems(config: Config) -> Iterator[str]:
                         f'{at}: client id "{one.client}" is that of {other} on the same broker, '
                         f"which would throw one out for the other: write another {key}"
                     )
-
-
-def _routed(route: RouteSettings) -> Iterator[str]:
-    for node in nodes(route):
-        yield from node.receivers
-
-
-def nodes(route: RouteSettings) -> Iterator[RouteSettings]:
-    """Yield a route and all below it."""
-    for _, node in placed(route):
-        yield node
-
-
-def placed(route: RouteSettings, at: str = "route") -> Iterator[tuple[str, RouteSettings]]:
-    """Yield a route and all below it, with their keys: route.routes[0]."""
-    yield at, route
-    for index, child in enumerate(route.routes):
-        yield from placed(child, f"{at}.routes[{index}]")
 
 
 def unknown_name(where: str, name: str, known: Collection[str]) -> str:

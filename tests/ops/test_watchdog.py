@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from veille.app.systemd import READY, Systemd
 from veille.app.watchdog import Health, Watchdog
 from veille.domain.clock import utc_now
 from veille.pipeline.runner import Runner
+from veille.store import sources
 from veille.store.engine import SqliteStore
 from veille.telemetry.metrics import Metrics
 from veille.wording.catalogue import catalogue
@@ -223,3 +225,25 @@ def test_a_supervisor_that_is_gone_is_told_in_the_log_once(tmp_path: Path) -> No
         systemd.tell(READY)
         systemd.tell(READY)
     assert [log["event"] for log in logs] == ["supervisor_not_told"]
+
+
+async def test_a_source_that_cannot_be_read_is_told_as_degraded_until_it_comes_back(
+    dog: Watchdog, health: Health, store: SqliteStore, clock_s: Seconds, now: datetime
+) -> None:
+    async def look() -> tuple[str, ...]:
+        clock_s.now_s += 10
+        await dog.step(now)
+        return await health.why_degraded()
+
+    assert await look() == ()
+    for name in ("presse", sources.RULES):  # the rules folder is no source
+        await store.write(
+            partial(sources.note_error, source=name, at=now, error="503", next_try_at=None)
+        )
+    assert await look() == ("sources that cannot be read: 1",)
+    await store.write(
+        lambda db: sources.note_read(
+            db, "presse", at=now, accepted=0, unmatched=0, rejected=0, unknown_fields=0
+        )
+    )
+    assert await look() == ()

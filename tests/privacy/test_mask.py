@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from veille.privacy.mask import REPLACEMENTS, IdentifierKind, mask
+from veille.domain.mention import IdentifierKind
+from veille.privacy.mask import REPLACEMENTS, mask
 from veille.privacy.skeleton import skeleton
 
 ROWS = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import stat
 import subprocess
@@ -281,6 +283,22 @@ def test_migrations_are_applied_once(path: Path) -> None:
         name for name, _ in MIGRATIONS
     ]
     db.close()
+
+
+RELEASED = {
+    "0001_first_schema": "35c3ac6496abaaf9d5211e3ad9400363ca83df463780cc078f7b7fad479cd4ab",
+    "0002_streams_spikes_erasure": "5943a9a20836b3a46745601ac8d2da8a60906367f75f58785de0bc45922c0d18",  # noqa: E501
+    "0003_understanding": "92ad9c6c19984d12e7c639aa0b690979341b3920cd28c3cce7291a8d13c6b73c",
+}
+"""SHA-256 of the statements as JSON, as they were when each version was released."""
+
+
+def test_released_migrations_never_change() -> None:
+    found = {
+        name: hashlib.sha256(json.dumps(statements).encode()).hexdigest()
+        for name, statements in MIGRATIONS[: len(RELEASED)]
+    }
+    assert found == RELEASED
 
 
 def test_every_table_of_ours_is_strict(db: Db) -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 from jinja2.bccache import Bucket
 
 from veille.alerts.settings import RouteSettings
-from veille.domain.alert import Alert, AlertState, Flag, Severity
+from veille.domain.alert import Alert, AlertState, Condition, Flag, Severity
 from veille.domain.analysis import (
     Analysis,
     Entity,
@@ -39,6 +39,7 @@ from veille.domain.explanation import Explanation
 from veille.domain.incident import Event, Incident, IncidentState, QueueState
 from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
+from veille.domain.whynot import Outcome, WhyNot
 from veille.pipeline.actions import Actions
 from veille.store import alerts, incidents, mentions, queue, sources, timeline, users, work
 from veille.store.engine import Db, SqliteStore
@@ -87,12 +88,16 @@ class Pulse:
     def __init__(self) -> None:
         self.live = True
         self.reasons: tuple[str, ...] = ()
+        self.hardships: tuple[str, ...] = ()
 
     def is_live(self) -> bool:
         return self.live
 
     async def why_not_ready(self) -> tuple[str, ...]:
         return self.reasons
+
+    async def why_degraded(self) -> tuple[str, ...]:
+        return self.hardships
 
 
 class Vault:
@@ -120,6 +125,30 @@ class Teller:
         if self.meanwhile is not None:
             await self.meanwhile()
         return self.answer
+
+
+class Follower:
+    """Says what became of a mention as told, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.is_slow = False
+
+    def rules(self) -> list[str]:
+        return ["flood_distress", "unusual_volume"]
+
+    async def why_not(self, mention: str, rule: str) -> WhyNot:
+        self.asked.append((mention, rule))
+        if self.is_slow:
+            raise TimeoutError
+        return WhyNot(
+            outcome=Outcome.CONDITION,
+            mention=mention,
+            rule=rule,
+            at=NOW,
+            conditions=(Condition(name="count", value=12, threshold=25),),
+            window=timedelta(hours=1),
+        )
 
 
 class Compiled(jinja2.BytecodeCache):
@@ -393,6 +422,7 @@ async def empty_town(
         originals=vault,
         now=clock,
         explainer=teller,
+        asker=Follower(),
         topics={"flood": "Inondation", "roads": "Voirie"},
     )
     app[SITE].templates.bytecode_cache = Compiled()

@@ -9,11 +9,19 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+
+from veille.domain.notification import Facts
+from veille.store import incidents
+from veille.web.links import link_key, token
+from veille.web.ports import LinkDesk
+from veille.web.site import SITE
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any
@@ -25,7 +33,15 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --remote-debugging-port=0 "
     "--force-color-profile=srgb --hide-scrollbars --disable-dev-shm-usage"
 ).split()
-PAGES = ("/", "/incidents/1", "/queue/1", "/account", "/nothing-here")
+PAGES = (
+    "/",
+    "/incidents/1",
+    "/queue/1",
+    "/queue/1/whynot?rule=unusual_volume",
+    "/silences",
+    "/account",
+    "/nothing-here",
+)
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM: pages were not seen by a browser"),
     pytest.mark.timeout(60),
@@ -157,6 +173,8 @@ async def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     await tab.look(1440)
     await tab.open(town.url + "/login")
     assert await violations(tab) == []
+    page = await camille.get("/incidents/1")
+    await camille.submit(page, "/incidents/1/silence", lasting="1h")
     await tab.sign_in(town.url, token_of(camille))
     for path in PAGES:
         for width, scheme in ((320, "light"), (1440, "dark")):
@@ -164,6 +182,54 @@ async def test_axe_finds_nothing_and_nothing_scrolls_sideways(
             await tab.open(town.url + path)
             assert await violations(tab) == [], (path, width, scheme)
             assert await tab.run("document.documentElement.scrollWidth") <= width, (path, width)
+
+
+async def test_what_a_silence_would_hide_reads_well_on_a_phone(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.look(320)
+    await tab.open(town.url + "/silences")
+    await tab.run(
+        "document.querySelector('[name=match]').value = 'watch=mairie';"
+        "document.querySelector('[name=reason]').value = 'exercice';"
+        "document.querySelector('[formaction$=preview], form[action$=preview] button').click(); 0"
+    )
+    at = "location.pathname === '/silences/preview'"
+    await tab.until(f"{at} && document.readyState === 'complete'")
+    assert await violations(tab) == []
+    assert await tab.run("document.documentElement.scrollWidth") <= 320
+
+
+async def test_the_link_of_a_mail_is_pressed_without_an_account(town: Town, tab: Tab) -> None:
+    owners = {"camille-mail": "Camille"}
+    desk = LinkDesk(key=link_key(b"x" * 16), lifetime=timedelta(hours=1), owners=owners)
+    town.app._state[SITE] = replace(town.app[SITE], links=desk)
+    incident = await town.store.read(lambda db: incidents.get(db, 1))
+    facts = Facts(
+        incident=1,
+        title=incident.title,
+        severity=incident.severity,
+        state=incident.state,
+        at=town.clock.now,
+        opened_at=incident.opened_at,
+        rule="flood_distress",
+        value=12,
+        threshold=3,
+        author_count=11,
+    )
+    address = f"{town.url}/l/{token(facts, receiver='camille-mail', desk=desk)}"
+    for width, scheme in ((320, "light"), (1440, "dark")):
+        await tab.look(width, scheme=scheme)
+        await tab.open(address)
+        assert await violations(tab) == [], (width, scheme)
+        assert await tab.run("document.documentElement.scrollWidth") <= width
+        if folder := os.environ.get("VEILLE_SHOTS"):
+            await tab.shoot(Path(folder) / f"link-{width}-{scheme}.png")
+    await tab.run("document.querySelector('button.main').click()")
+    await tab.until("location.search === '?done=take'")
+    taken = await town.store.read(lambda db: incidents.get(db, 1))
+    assert taken.acknowledged_by == "Camille"
 
 
 async def test_targets_are_44_px_and_the_keyboard_reaches_the_first_action(
@@ -246,5 +312,5 @@ async def test_shots(town: Town, camille: Browser, tab: Tab) -> None:
             for scheme in ("light", "dark"):
                 await tab.look(width, scheme=scheme, height=844 if width == 390 else 900)
                 await tab.open(town.url + path)
-                name = path.strip("/").replace("/", "-") or "now"
+                name = path.strip("/").partition("?")[0].replace("/", "-") or "now"
                 await tab.shoot(folder / f"{name}-{width}-{scheme}.png")

@@ -5,24 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 
+from veille.domain.mention import IdentifierKind
 from veille.privacy.emails import find_emails
 from veille.privacy.numbers import find_ibans, find_nirs, find_plates
 from veille.privacy.phones import find_phones, find_urls, national
 from veille.privacy.skeleton import skeleton
-
-
-class IdentifierKind(StrEnum):
-    """What is masked."""
-
-    EMAIL = "email"
-    IBAN = "iban"
-    NIR = "nir"
-    PHONE = "phone"
-    PLATE = "plate"
-
 
 REPLACEMENTS = {
     IdentifierKind.EMAIL: "[courriel masqué]",

@@ -69,6 +69,7 @@ class Protector:
             identity=self._identity(mention),
             author=self._pseudonyms.author(mention.source, author.id) if author else None,
             followers=author.followers if author else None,
+            author_age=_age(author, mention.created_at),
             role=self._line(author.role if author else None),
             lang=self._line(mention.lang),
             reply_to=self._other(mention.source, mention.reply_to),
@@ -166,6 +167,13 @@ def clean(text: str) -> str:
 def _content_hash(mention: Mention, masked: Masked, media: tuple[Media, ...]) -> str:
     shown = (part for item in media for part in (item.type, item.alt or ""))
     return content_hash(masked.text, mention.kind, *shown)
+
+
+def _age(author: Author | None, at: datetime) -> int | None:
+    """Return the days since the account was opened, 0 when it seems to come later."""
+    if author is None or author.created_at is None:
+        return None
+    return max(0, (at - author.created_at).days)
 
 
 def _link(url: str | None) -> str | None:

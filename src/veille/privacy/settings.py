@@ -8,7 +8,8 @@ import msgspec
 
 from veille.domain.durations import parse_duration
 from veille.domain.errors import ConfigError, InputError
-from veille.privacy.mask import REPLACEMENTS, IdentifierKind, mask
+from veille.domain.mention import IdentifierKind
+from veille.privacy.mask import REPLACEMENTS, mask
 
 _KEEPABLE = {REPLACEMENTS[IdentifierKind.PHONE], REPLACEMENTS[IdentifierKind.EMAIL]}
 

@@ -66,6 +66,6 @@ def _append(db: Db, transition: Transition) -> int:
         "INSERT INTO transitions (at, fingerprint, reason, alert) VALUES (?, ?, ?, ?)",
         (micros(transition.at), alert.fingerprint, transition.reason, to_json(alert)),
     )
-    if alert.state is AlertState.FIRING:
+    if alert.state is AlertState.FIRING and not alert.shadow:
         tallies.add(db, transition.at, [("alert", alert.rule, alert.severity)])
     return done.lastrowid or 0

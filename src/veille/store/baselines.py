@@ -101,6 +101,7 @@ def prune(db: Db, *, before: datetime) -> None:
     db.execute("DELETE FROM baselines WHERE hour < ?", (first,))
     db.execute("DELETE FROM listening WHERE retired_at < ?", (start,))
     db.execute("DELETE FROM silences WHERE ended_at < ?", (start,))
+    db.execute("DELETE FROM outages WHERE ended_at < ?", (start,))
 
 
 def usual(db: Db, alert: Alert, *, before: datetime) -> float | None:

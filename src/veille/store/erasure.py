@@ -69,6 +69,7 @@ def done(db: Db, redactions: Sequence[Redaction]) -> None:
 def drop_evidence(db: Db, keys: Iterable[str]) -> list[int]:
     """These mentions are evidence of nothing any more; return the incidents that had them."""
     gone = json_list(keys)
+    db.execute("DELETE FROM examples WHERE mention IN (SELECT value FROM json_each(?))", (gone,))
     found = db.rows(
         """SELECT DISTINCT incident FROM evidence
         WHERE mention IN (SELECT value FROM json_each(?)) ORDER BY incident""",

@@ -116,7 +116,8 @@ _OUTBOX = """SELECT receiver, count(*) AS count, min(planned_at) AS oldest,
     max(error) IS NOT NULL AS is_failing
     FROM outbox WHERE state = 'waiting' GROUP BY receiver"""
 _ALERTS = """SELECT state, json_extract(alert, '$.severity') AS severity, count(*) AS count
-    FROM alerts WHERE state <> 'resolved' GROUP BY 1, 2"""
+    FROM alerts WHERE state <> 'resolved' AND json_extract(alert, '$.shadow') IS NOT 1
+    GROUP BY 1, 2"""
 _INCIDENTS = """SELECT state, severity, count(*) AS count FROM incidents
     WHERE state IN ('open', 'acknowledged') GROUP BY 1, 2"""
 _ARRIVED = """SELECT id, received_at - created_at AS lag FROM mentions

@@ -28,7 +28,8 @@ _NAMES = msgspec.json.Decoder(tuple[str, ...])
 
 _CONTENT = (
     "watches", "kind", "text", "received_at", "edited_at", "content_hash", "author", "followers",
-    "role", "lang", "reply_to", "thread", "media", "metrics", "own", "masked", "sealed",
+    "author_age", "role", "lang", "reply_to", "thread", "media", "metrics", "own", "masked",
+    "sealed",
 )  # fmt: skip
 _INSERT = (
     f"INSERT INTO mentions (key, source, created_at, {', '.join(_CONTENT)}) "  # noqa: S608 columns
@@ -40,12 +41,20 @@ _EDIT = (
     "error = NULL WHERE id = ?"
 )
 _EMPTY = """UPDATE mentions SET text = '', sealed = NULL, media = '[]', metrics = 'null',
-    masked = '[]', author = NULL, followers = NULL, role = NULL, reply_to = NULL, thread = NULL,
-    content_hash = '', state = 'deleted', lease_until = 0, error = NULL WHERE id = ?"""
+    masked = '[]', author = NULL, followers = NULL, author_age = NULL, role = NULL,
+    reply_to = NULL, thread = NULL, content_hash = '', state = 'deleted', lease_until = 0,
+    error = NULL WHERE id = ?"""
 _OBSERVE = """INSERT INTO observations (mention, version, key, source, watches, kind, created_at,
-        received_at, author, followers, role, own)
-    SELECT id, version, key, source, watches, kind, created_at, ?, author, followers, role, own
+        received_at, author, followers, role, own, author_age, reply_to, thread, media, masked,
+        metrics)
+    SELECT id, version, key, source, watches, kind, created_at, ?, author, followers, role, own,
+        author_age, reply_to, thread,
+        (SELECT json_group_array(json_extract(value, '$.type')) FROM json_each(mentions.media)),
+        masked, metrics
     FROM mentions WHERE id = ?"""
+_UNNAMED = """UPDATE observations SET author = NULL, followers = NULL, author_age = NULL,
+    role = NULL, reply_to = NULL, thread = NULL, media = '[]', masked = '[]', metrics = 'null'
+    WHERE mention = ?"""
 _STORED = """SELECT m.*, i.url, a.analysis FROM mentions m
     LEFT JOIN identities i ON i.mention = m.id
     LEFT JOIN analyses a ON a.mention = m.id AND a.version = m.version
@@ -262,6 +271,7 @@ def _content(mention: MaskedMention) -> tuple[Value, ...]:
         mention.content_hash,
         mention.author,
         bounded(mention.followers),
+        bounded(mention.author_age),
         clean(mention.role),
         clean(mention.lang),
         mention.reply_to,
@@ -304,10 +314,7 @@ def _delete(db: Db, tombstone: Tombstone, now: datetime, *, cause: str) -> bool:
     db.execute("DELETE FROM analyses WHERE mention = ?", (number,))  # its entities quote the text
     db.execute("DELETE FROM corrections WHERE mention = ?", (number,))
     db.execute("DELETE FROM cluster_members WHERE mention = ?", (number,))
-    db.execute(
-        "UPDATE observations SET author = NULL, followers = NULL, role = NULL WHERE mention = ?",
-        (number,),
-    )
+    db.execute(_UNNAMED, (number,))
     db.execute("INSERT INTO redactions (mention, cause) VALUES (?, ?)", (tombstone.key, cause))
     observe(db, number, now)
     return True

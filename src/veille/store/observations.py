@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import takewhile
 
 import msgspec
 
 from veille.domain.analysis import Analysis
-from veille.domain.mention import MentionKind
+from veille.domain.mention import MentionKind, Metrics
 from veille.domain.record import Observation
-from veille.store.codec import micros, moment
+from veille.store.codec import json_list, micros, moment
 from veille.store.engine import Db, Row
 
 _ANALYSIS = msgspec.json.Decoder(Analysis)
 _NAMES = msgspec.json.Decoder(tuple[str, ...])
+_METRICS = msgspec.json.Decoder(Metrics | None)
 
 # a version that was edited since has its text in mention_versions; a deleted one has none left
 _SELECT = """SELECT o.*, CASE WHEN o.version = m.version THEN m.text ELSE v.text END AS text,
@@ -28,6 +29,11 @@ _AFTER = f"{_SELECT} WHERE o.seq > ? ORDER BY o.seq LIMIT ?"
 _RECENT = f"""{_SELECT} WHERE o.seq <= ?1 AND o.mention IN (
         SELECT mention FROM observations WHERE received_at >= ?2 AND +seq <= ?1)
     ORDER BY o.seq"""  # noqa: S608 constants; + keeps the planner on the index by time
+
+_NEWEST = f"""{_SELECT} WHERE o.seq IN (
+        SELECT max(seq) FROM observations WHERE mention IN (
+            SELECT id FROM mentions WHERE key IN (SELECT value FROM json_each(?)))
+        AND seq <= ? GROUP BY mention)"""  # noqa: S608 constants
 
 
 def after(db: Db, seq: int, *, limit: int, until: datetime | None = None) -> list[Observation]:
@@ -50,6 +56,22 @@ def recent(db: Db, *, since: datetime, up_to: int) -> Iterator[Observation]:
     deletion counts even when its own time lies before. To be used up before `db` is given back.
     """
     return map(_observation, db.each(_RECENT, (up_to, micros(since))))
+
+
+def newest(db: Db, keys: Iterable[str], *, up_to: int) -> list[Observation]:
+    """Return what rules saw last of these mentions, up to `up_to`, in the order of `keys`."""
+    wanted = list(keys)
+    found = {o.key: o for o in map(_observation, db.rows(_NEWEST, (json_list(wanted), up_to)))}
+    return [found[key] for key in wanted if key in found]
+
+
+def sources_between(db: Db, since: datetime, until: datetime) -> set[str]:
+    """Return the sources of what was received after `since` and until `until`."""
+    found = db.rows(
+        "SELECT DISTINCT source FROM observations WHERE received_at > ? AND received_at <= ?",
+        (micros(since), micros(until)),
+    )
+    return {row["source"] for row in found}
 
 
 def first_since(db: Db, at: datetime) -> int:
@@ -78,7 +100,13 @@ def _observation(row: Row) -> Observation:
         received_at=moment(row["received_at"]),
         author=row["author"],
         followers=row["followers"],
+        author_age=row["author_age"],
         role=row["role"],
         own=bool(row["own"]),
+        reply_to=row["reply_to"],
+        thread=row["thread"],
+        media=_NAMES.decode(row["media"]),
+        masked=_NAMES.decode(row["masked"]),
+        metrics=_METRICS.decode(row["metrics"]),
         analysis=None if row["analysis"] is None else _ANALYSIS.decode(row["analysis"]),
     )

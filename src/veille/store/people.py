@@ -16,6 +16,7 @@ PARTS = {
     "cluster_members": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
     "corrections": "mention IN (SELECT id FROM mentions WHERE key IN ({keys}))",
     "evidence": "mention IN ({keys})",
+    "examples": "mention IN ({keys})",
     "queue": "mention IN ({keys})",
 }
 _KEYS = "SELECT value FROM json_each(?1)"

@@ -52,6 +52,11 @@ _PURGES: tuple[tuple[str, str, str], ...] = (
     ("outbox", "incident", """DELETE FROM outbox WHERE id IN (
         SELECT id FROM outbox WHERE state <> 'waiting' AND due_at < ?1
         AND incident NOT IN (SELECT id FROM incidents) LIMIT ?2)"""),
+    ("alert_silences", "incident", """DELETE FROM alert_silences WHERE id IN (
+        SELECT id FROM alert_silences WHERE ends_at < ?1 LIMIT ?2)"""),
+    ("verdicts", "incident", """DELETE FROM verdicts WHERE (incident, rule) IN (
+        SELECT incident, rule FROM verdicts WHERE at < ?1
+        AND incident NOT IN (SELECT id FROM incidents) LIMIT ?2)"""),
     ("shown", "ended", """DELETE FROM shown WHERE ?1 AND (mention, incident, receiver) IN (
         SELECT mention, incident, receiver FROM shown
         WHERE incident NOT IN (SELECT id FROM incidents) LIMIT ?2)"""),
@@ -62,6 +67,9 @@ _PURGES: tuple[tuple[str, str, str], ...] = (
         AND fingerprint NOT IN (
             SELECT a.value FROM incidents i, json_each(i.incident, '$.alerts') a)
         LIMIT ?2)"""),
+    ("examples", "ended", """DELETE FROM examples WHERE ?1 AND (fingerprint, mention) IN (
+        SELECT fingerprint, mention FROM examples
+        WHERE fingerprint NOT IN (SELECT fingerprint FROM alerts) LIMIT ?2)"""),
     ("transitions", "incident", """DELETE FROM transitions WHERE seq IN (
         SELECT seq FROM transitions WHERE at < ?1
         AND seq <= coalesce((SELECT value FROM watermarks WHERE name = 'dispatch'), 0)

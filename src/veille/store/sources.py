@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from veille.domain.errors import ConflictError
 from veille.domain.record import Receipt
@@ -13,6 +13,8 @@ from veille.store.engine import Db
 ERROR_LENGTH = 500
 RULES = "*rules"
 """The rules folder has a row beside the sources: no source can have this id."""
+OUTAGE = timedelta(minutes=1)
+"""Shorter ones are no outage: a page that answers again was not missed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,13 @@ def note_read(
     unknown_fields: int,
     opposed: int = 0,
 ) -> None:
-    """A good read is counted, and the source has no error any more."""
+    """A good read is counted, the source has no error any more, and an outage is over."""
+    db.execute(
+        """INSERT OR REPLACE INTO outages SELECT source, coalesce(read_at, failing_since), ?1
+        FROM sources WHERE source = ?2 AND error IS NOT NULL
+        AND ?1 - coalesce(read_at, failing_since) >= ?3""",
+        (micros(at), source, OUTAGE // timedelta(microseconds=1)),
+    )
     db.execute(
         """INSERT INTO sources
             (source, read_at, accepted_at, accepted, unmatched, rejected, unknown_fields, opposed)
@@ -106,7 +114,8 @@ def note_read(
             rejected = rejected + excluded.rejected,
             unknown_fields = unknown_fields + excluded.unknown_fields,
             opposed = opposed + excluded.opposed,
-            failures = 0, error = NULL, error_at = NULL, next_try_at = NULL""",
+            failures = 0, error = NULL, error_at = NULL, next_try_at = NULL,
+            failing_since = NULL""",
         (source, micros(at), accepted, unmatched, rejected, unknown_fields, opposed),
     )
 
@@ -116,10 +125,11 @@ def note_error(
 ) -> None:
     """A failed read is counted with its cause; None: only a change of configuration helps."""
     db.execute(
-        """INSERT INTO sources (source, failures, error, error_at, next_try_at)
-        VALUES (?, 1, ?, ?, ?)
+        """INSERT INTO sources (source, failures, error, error_at, next_try_at, failing_since)
+        VALUES (?1, 1, ?2, ?3, ?4, ?3)
         ON CONFLICT (source) DO UPDATE SET failures = failures + 1, error = excluded.error,
-            error_at = excluded.error_at, next_try_at = excluded.next_try_at""",
+            error_at = excluded.error_at, next_try_at = excluded.next_try_at,
+            failing_since = coalesce(failing_since, excluded.failing_since)""",
         (source, clean(error)[:ERROR_LENGTH], micros(at), micros(next_try_at)),
     )
 

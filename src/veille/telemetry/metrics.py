@@ -51,6 +51,7 @@ class Metrics:
     live: Gauge = field(init=False)
     heartbeats: Counter = field(init=False)
     quota: Gauge = field(init=False)
+    whispers: Gauge = field(init=False)
     rules_loaded: Gauge = field(init=False)
     rules_ok: Gauge = field(init=False)
     _notifications: Counter = field(init=False)
@@ -95,6 +96,8 @@ class Metrics:
             ["source"],
             registry=here,
         )
+        text = "Answers to people in Slack that wait to be sent."
+        self.whispers = Gauge("veille_slack_whispers_waiting", text, registry=here)
         self.rules_loaded = Gauge("veille_rules_loaded", "Rules in force.", registry=here)
         self.rules_ok = Gauge(
             "veille_rules_last_reload_ok",

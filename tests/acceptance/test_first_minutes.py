@@ -39,6 +39,7 @@ async def test_a_newcomer_is_listening_in_four_commands(tmp_path: Path) -> None:
             "init",
             "--no-input",
             "--name=Ville de Saint-Aubin",
+            "--territory=99001",
             f"--feed={feed.url}",
             "--allow-private",
             f"--listen=127.0.0.1:{port}",
@@ -75,7 +76,7 @@ async def test_a_newcomer_is_listening_in_four_commands(tmp_path: Path) -> None:
 
 async def test_questions_are_answered_in_order_and_repeated_when_wrong(tmp_path: Path) -> None:
     answers = [
-        "Ville de Saint-Aubin", "", "pas une adresse", "https://presse.example/flux.xml", "",
+        "Ville de Saint-Aubin", "", "ici", "30007 30334", "pas une adresse", "https://presse.example/flux.xml", "",
         "C0123456789", "xoxb-jeton", "", "n", "Camille",
     ]  # fmt: skip
     code, out, error = await _veille(tmp_path, "init", typed="\n".join([*answers, ""]))
@@ -83,6 +84,7 @@ async def test_questions_are_answered_in_order_and_repeated_when_wrong(tmp_path:
     assert "write https://" in error
     assert "Camille" in out
     assert "xoxb-jeton" not in out + error
+    assert 'territory = ["30007", "30334"]' in (tmp_path / "config.toml").read_text()
     assert 'query = "\\"Saint-Aubin\\""' in (tmp_path / "config.toml").read_text()
     assert 'SLACK_TOKEN = "xoxb-jeton"' in (tmp_path / "secrets.toml").read_text()
 

@@ -16,7 +16,7 @@ from veille.config import load
 from veille.domain.clock import monotonic_s
 from veille.domain.mention import Author, Batch, Mention
 from veille.pipeline.collect import Collect
-from veille.store import incidents, mentions, outbox, sources, work
+from veille.store import erasure, incidents, mentions, outbox, sources, work
 from veille.store.engine import Db
 
 HANDLE = "@zebuline_du_lavoir"
@@ -105,6 +105,11 @@ async def _delete_at_the_source(world: World, quoted: dict[str, object]) -> None
         dump = await store.read(everything)
         assert "Oseraies" not in dump
         assert await store.read(lambda db: mentions.search(db, "oseraies", 9)) == []
+        async with asyncio.timeout(
+            30
+        ):  # a message may be sent anew before the deletion is followed up
+            while await store.read(lambda db: erasure.pending(db, limit=1)):
+                await asyncio.sleep(0.2)
         assert await store.read(lambda db: incidents.evidence(db, 1, 9)) == []
         assert NAME in dump  # of the two that stay
 

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from servers.town import VEILLE
 
 SCENARIO = Path(__file__).parents[2] / "examples" / "nuit-de-crue.jsonl"
@@ -23,6 +25,7 @@ def _replay(*args: str) -> bytes:
     ).stdout
 
 
+@pytest.mark.timeout(400)  # two and a half nights
 def test_a_replay_gives_the_same_bytes_killed_or_not(tmp_path: Path) -> None:
     whole = _replay()
     database = tmp_path / "half.db"

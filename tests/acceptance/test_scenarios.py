@@ -289,16 +289,18 @@ async def test_s10_a_source_that_stops_is_said_within_two_gaps_a_weekly_one_is_n
         line(100 + n, stop - timedelta(days=7 * n, hours=1), f"lettre {n}", source="lettre")
         for n in range(4)
     ]
+    first_read = (stop - timedelta(hours=3)).isoformat()  # what an account shows when it is added
     ages = {"facebook": 3, "x": 190, "snapchat": 400}
     said += [
         line(200 + n, stop - timedelta(days=days), "nos vœux", source=name, own=True)
+        | {"received_at": first_read}
         for n, (name, days) in enumerate(ages.items())
     ]
     said += [
         line(300 + n, stop - timedelta(days=10, minutes=n), "une question", source="x")
+        | {"received_at": first_read}
         for n in range(14)
     ]
-    # two weekly letters later, the town's post on X goes on being missed: the clock is the file's
     said += [line(400, stop + timedelta(minutes=30), "un mot", source="lettre")]
     found = await played(tmp_path, said, stop + timedelta(minutes=30))
     silent = [x for x in found.lines if (x["type"], x["rule"]) == ("alert.firing", "source_silent")]

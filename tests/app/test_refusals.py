@@ -74,8 +74,29 @@ def test_a_mistake_is_named_with_what_was_meant(text: str, told: list[str]) -> N
     assert "regex" not in str(error.value)
 
 
+RULE = "rules:\n  - {id: calls, kind: count, min_count: 3, group_by: [source], severity: info%s}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [("", []), (", enabled: false", ["no rule is enabled, nothing can alert"])],
+)
+def test_defaults_name_no_label_in_vain_and_no_rule_at_all_is_found(
+    tmp_path: Path, more: str, told: list[str]
+) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "calls.yml").write_text(RULE % more, encoding="utf-8")
+    without_model = '[models]\ndirectory = "none"\n'  # it takes seconds to load
+    found = findings(_town(tmp_path, without_model + '[rules]\ndirectory = "rules"\n'))
+    about = [each for each in found if "does not exist" in each or "no rule" in each]
+    assert len(about) == len(told)
+    assert all(part in each for part, each in zip(told, about, strict=True))
+
+
 def test_labels_of_what_inhibits_that_no_alert_has_are_found(tmp_path: Path) -> None:
-    more = '[[inhibit]]\nsource = {topik = "a", rule = "nobody"}\ntarget = {severity = "info"}\n'
+    more = '[models]\ndirectory = "none"\n'  # the model takes seconds to load
+    more += '[[inhibit]]\nsource = {topik = "a", rule = "nobody"}\ntarget = {severity = "info"}\n'
     found = "\n".join(findings(_town(tmp_path, more + 'equal = ["wach"]\n')))
     assert 'inhibit[0].source: "topik" does not exist; did you mean "topic"?' in found
     assert 'inhibit[0].source.rule: "nobody" does not exist' in found

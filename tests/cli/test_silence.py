@@ -49,6 +49,31 @@ def test_a_label_that_no_alert_has_is_pointed_out(installation: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("watch=marie", 'watch: "marie" does not exist; did you mean "mairie"?'),
+        ("rule=data_lek", 'rule: "data_lek" does not exist; did you mean "data_leak"?'),
+    ],
+)
+def test_a_rule_or_watch_that_does_not_exist_is_pointed_out(
+    installation: Path, label: str, said: str
+) -> None:
+    assert said in run(installation, "add", "--match", label, "--for", "4h", "--dry-run").stderr
+
+
+@pytest.mark.parametrize("label", ["watch=mairie", "rule=flood_distress", "rule=veille.rules"])
+def test_one_that_exists_is_not(installation: Path, label: str) -> None:
+    given = ("add", "--match", label, "--for", "4h", "--dry-run")
+    assert run(installation, *given).stderr == ""
+
+
+def test_a_reason_stays_on_one_line(installation: Path) -> None:
+    forged = "exercice\nS2    active  until tomorrow"
+    run(installation, "add", "--match", "topic=x", "--for", "4h", "--reason", forged)
+    assert len(run(installation, "list").output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("add", "--for", "1h"), "I12"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from veille.domain.alert import Baseline, BaselineKind, Condition, Severity
 from veille.domain.card import Card, Count, Hazard, Need, Slot, Span, Vulnerable
+from veille.domain.coordination import Coordination
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
 from veille.notifiers.message import Line, Voice, compose
@@ -335,3 +336,23 @@ def test_every_word_of_a_card_is_in_the_catalogue(language: str) -> None:
     for area, labels in {"hazard": Hazard, "need": Need, "vulnerable": Vulnerable}.items():
         for label in labels:
             assert say(f"card.{area}.{label}")
+
+
+def test_signs_of_organisation_are_numbers_and_left_out_where_there_are_none(
+    note: Note, flood: Flood, voice: Speak
+) -> None:
+    signs = Coordination(
+        texts=60, copies=480, shortest_s=2.5, median_s=4.0, accounts=450, new_accounts=400,
+        undated=0, days=7,
+    )  # fmt: skip
+    lines = compose(note(facts=flood(coordination=signs)), voice=voice(), quotes=True).lines
+    (said,) = [line.text for line in lines if line.label == "Signes d'organisation :"]
+    assert "60 textes repris" in said
+    assert "480 messages, 4 s entre deux, 2,5 s au plus court" in said
+    assert "400 comptes sur 450 (0,89) avaient 7 jours au plus" in said
+    old = dataclasses.replace(signs, texts=0, copies=0)
+    lines = compose(note(facts=flood(coordination=old)), voice=voice("en"), quotes=True).lines
+    (said,) = [line.text for line in lines if line.label == "Signs of organisation:"]
+    assert said == "400 of 450 accounts (0.89) were 7 days old at most"
+    labels = [line.label for line in compose(note(), voice=voice(), quotes=True).lines]
+    assert "Signes d'organisation :" not in labels

@@ -194,7 +194,10 @@ def test_what_a_previous_rule_may_not_say_is_refused_with_the_remedy(more: str, 
     [
         ("{id: v, kind: spike, min_count: 3, severity: info, k: 2}", "k: belongs to baseline"),
         ("{id: v, kind: spike, severity: info}", "min_count: missing: a spike rule says"),
-        ("{id: v, kind: count, min_count: 3, severity: info, k: 2}", "k: belongs to kind: build, spike"),
+        (
+            "{id: v, kind: count, min_count: 3, severity: info, k: 2}",
+            "k: belongs to kind: build, spike",
+        ),
         (
             '{id: v, kind: count, min_count: 3, severity: info, annotations: {summary: "{expected}"'
             "}}",

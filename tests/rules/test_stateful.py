@@ -143,6 +143,31 @@ def look(engine: Engine, now: datetime, around: Circumstances = CALM) -> list[Re
     return engine.readings(now, around)
 
 
+def test_a_new_term_that_is_edited_away_and_back_is_as_new_after_a_restart() -> None:
+    whole, broken, stored = Engine(RULES), Engine(RULES), Stored()
+    for seq, text in enumerate(["#eau", "", "#eau"], start=1):
+        at = START + seq * MINUTE
+        said = Observation(
+            seq=seq,
+            key="k1",
+            source="a",
+            watches=("w",),
+            kind=MentionKind.POST,
+            text=text,
+            created_at=at,
+            received_at=at,
+            author="x",
+            analysis=analysis(bad=False, urgent=False),
+        )
+        stored.observations = [said]
+        for engine in (whole, broken):
+            engine.observe(said)
+        assert look(whole, at) == look(broken, at)
+        stored.commit(broken)
+        broken = stored.reopened(at)
+    assert [each.rule for each in look(broken, at)].count("tag") == 1
+
+
 @pytest.mark.timeout(60)
 @settings(max_examples=20, deadline=None, phases=PHASES)
 @given(streams(), st.sets(st.integers(0, 40)), st.sets(st.sampled_from(["k1", "k5", "k6"])))

@@ -101,9 +101,7 @@ def resolve(
     return _handled_incident(closed, "resolved", NotificationKind.RESOLVED, actor)
 
 
-def judge(
-    incident: Incident, *, verdict: Verdict, actor: str, now: datetime
-) -> Handled[Incident]:
+def judge(incident: Incident, *, verdict: Verdict, actor: str, now: datetime) -> Handled[Incident]:
     """Return the incident with what `actor` says of it on its timeline; its state stays.
 
     `touched` too: no message follows that would show it, and the last word of all stands.

@@ -65,6 +65,10 @@ def _unmatched(loaded: Loaded) -> Iterator[str]:
         rules = parts.rules(loaded).rules
     except VeilleError:
         return
+    if not rules:
+        folder = parts.rules_folder(loaded)
+        yield f"{folder}: no rule is enabled, nothing can alert: see docs/rules.md, write one"
+        return
     labels = label_names(rules)
     names = {rule.id for rule in rules} | {RULES_REFUSED}
     yield from _strange("route.group_by", loaded.route.group_by, labels)
@@ -82,8 +86,8 @@ def _unmatched(loaded: Loaded) -> Iterator[str]:
 
 
 def label_names(rules: Iterable[Rule]) -> set[str]:
-    """Return the labels that an alert of these rules may have."""
-    found = {"severity", "rule", "topic"}
+    """Return the labels that an alert of these rules may have, and `watch`, which defaults name."""
+    found = {"severity", "rule", "topic", "watch"}
     for rule in rules:
         found.update(rule.group_by, rule.labels)
     return found

@@ -72,7 +72,8 @@ def documents(
             raise DeliveryError(f"{key}: {error}", is_content=True) from error
         except Exception as error:  # the edge of a document: alerts of this receiver wait behind it
             log.exception("document_failed", key=key)
-            cause = f"{key}: {type(error).__name__} while it was written: look at the log"
+            again = "" if digest.is_digest(key) else "; veille report weekly writes it again"
+            cause = f"{key}: {type(error).__name__} while it was written: look at the log{again}"
             raise DeliveryError(cause, is_content=True) from error
         return Document(key=key, subject=page.subject, text=text, html=html)
 

@@ -53,6 +53,7 @@ class Answers:
     name: str
     query: str
     admin: str
+    territory: tuple[str, ...] = ()
     language: str = "fr"
     feeds: tuple[str, ...] = ()
     allow_private: bool = False
@@ -124,7 +125,8 @@ def _config(answers: Answers) -> Iterator[str]:
         },
     )
     yield _comment(say("start.config.watch"))
-    yield toml_table("[[watch]]", {"id": "mairie", "query": answers.query})
+    place = {"territory": answers.territory} if answers.territory else {}
+    yield toml_table("[[watch]]", {"id": "mairie", "query": answers.query, **place})
     yield from _sources(answers, say)
     yield from _receivers(answers, say)
     yield _comment(say("start.config.route"))

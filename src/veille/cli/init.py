@@ -12,7 +12,7 @@ import click
 
 from veille.cli.ask import Asker, read_secret
 from veille.domain.clock import utc_now
-from veille.domain.errors import ConfigError
+from veille.domain.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from veille.app.starter import Answers, Mail, Slack
@@ -28,6 +28,9 @@ _CHANNEL_NAME = re.compile(r"#[\w-]{1,80}")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=".", show_default=True)
 @click.option("--name", help="the institution: Ville de Saint-Aubin")
 @click.option("--query", help="what to listen for (default: the place in the name)")
+@click.option(
+    "--territory", help="INSEE codes of communes or département numbers, separated by spaces"
+)
 @click.option("--feed", "feeds", multiple=True, help="address of an RSS, Atom or JSON feed; repeat")
 @click.option("--slack-channel", help="id of the channel: C0123456789")
 @click.option("--slack-token", help="bot token; visible in `ps`: prefer --slack-token-file")
@@ -77,6 +80,13 @@ def _answers(asker: Asker, given: dict[str, object]) -> Answers:
         default=suggested_query(name),
         check=parse_query,
     )
+    territory = asker.text(
+        _str(given["territory"]),
+        say("start.init.territory"),
+        flag="--territory",
+        default="",
+        check=_places,
+    )
     feeds = _feeds(asker, given, say("start.init.feed"))
     slack = _slack(asker, given)
     mail = _mail(asker, given)
@@ -90,6 +100,7 @@ def _answers(asker: Asker, given: dict[str, object]) -> Answers:
     return Answers(
         name=name,
         query=query,
+        territory=tuple(territory.split()),
         admin=admin,
         language=language,
         feeds=feeds,
@@ -99,6 +110,18 @@ def _answers(asker: Asker, given: dict[str, object]) -> Answers:
         listen=listen,
         public_url=public_url,
     )
+
+
+def _places(territory: str) -> None:
+    import msgspec
+
+    from veille.config import WatchSettings
+    from veille.wording.mistakes import explain
+
+    try:
+        msgspec.convert({"id": "mairie", "territory": territory.split()}, WatchSettings)
+    except msgspec.ValidationError as error:
+        raise InputError(explain(str(error), WatchSettings)) from error
 
 
 def _web(given: dict[str, object]) -> tuple[str, str]:

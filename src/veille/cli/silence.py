@@ -155,17 +155,24 @@ def _actions(store: Store, loaded: Loaded, now: datetime) -> Actions:
 
 
 def _warn(match: Match, loaded: Loaded) -> None:
-    """Say on the error stream which labels no alert has: such a silence mutes nothing."""
+    """Say on the error stream what no alert has: such a silence mutes nothing."""
+    from veille.alerts.operational import RULES_REFUSED
     from veille.app import parts
     from veille.app.check import label_names
     from veille.config import unknown_name
 
     try:
-        known = {*label_names(parts.rules(loaded).rules), "incident"}
+        rules = parts.rules(loaded).rules
     except VeilleError:  # veille check says what is wrong with the rules
         return
-    for name in sorted(match.keys() - known):
-        click.echo(f"warning: {unknown_name('--match', name, known)}", err=True)
+    known = {
+        "--match": {*label_names(rules), "incident"},
+        "rule": {RULES_REFUSED, *(rule.id for rule in rules)},
+        "watch": {watch.id for watch in loaded.config.watch},
+    }
+    for field, names in {**match, "--match": tuple(match)}.items():
+        for name in sorted(set(names) - known.get(field, set(names))):
+            click.echo(f"warning: {unknown_name(field, name, known[field])}", err=True)
 
 
 def _show_hidden(hidden: list[Hidden]) -> None:

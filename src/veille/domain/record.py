@@ -84,8 +84,8 @@ class Observation:
 
     A deletion is an observation too, with `analysis` None: what it counted for is taken back.
     An edit is a new observation of the same `key`. `media` holds the types of what came with the
-    text, `masked` the kinds of identifier that were masked in it, `metrics` is as first read. `reply_to` and `thread`
-    are keys of mentions.
+    text, `masked` the kinds of identifier that were masked in it, `metrics` is as first read.
+    `reply_to` and `thread` are keys of mentions.
     """
 
     seq: int

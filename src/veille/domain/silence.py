@@ -110,8 +110,8 @@ def check_match(match: Match) -> None:
 
 
 def check_terms(reason: str, lasting: timedelta) -> str:
-    """Return the reason, trimmed; InputError without one, or for a time out of range."""
-    said = reason.strip()
+    """Return the reason on one line; InputError without one, or for a time out of range."""
+    said = " ".join(reason.split())
     if not 0 < len(said) <= REASON_LENGTH:
         raise InputError(f"a silence needs a reason of 1 to {REASON_LENGTH} characters")
     if not SHORTEST <= lasting <= LONGEST:

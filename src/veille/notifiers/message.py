@@ -266,8 +266,8 @@ def _coordination(facts: Facts, words: Catalogue) -> str:
                 "notify.coordination.texts",
                 texts=number(words, found.texts),
                 copies=number(words, found.copies),
-                shortest=number(words, found.shortest_s),
-                median=number(words, found.median_s),
+                shortest=measure(words, found.shortest_s, decimals=1),
+                median=measure(words, found.median_s, decimals=1),
             )
         )
     if found.new_accounts:

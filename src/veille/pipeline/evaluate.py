@@ -134,7 +134,6 @@ class Evaluate:
             territories=self._territories,
         )
 
-
         def write(db: Db) -> None:
             # what an edited rule has learnt of the same mentions goes further back than these
             known = memories.known(db, {feed for feed, _ in tally.memory})
@@ -173,14 +172,20 @@ class Evaluate:
         """Nothing can come after that, so that nothing is silent because nothing does."""
         self._heard_until = end
 
-    async def step(self, now: datetime) -> bool:
-        """Look once at `now`; false when no new analysis was waiting."""
+    async def step(self, now: datetime, *, is_quiet: bool = False) -> bool:
+        """Look once at `now`; false when no new analysis was waiting.
+
+        `is_quiet`: who drives the stages knows that none is, so that nothing is read.
+        """
         if self._next is not None and self._next.version != self._ruleset.version:
             self._ruleset, self._next = self._next, None
             await self.open(now)
-        fresh = await self._store.read(lambda db: observations.after(db, self._seq, limit=BATCH))
+        fresh = [] if is_quiet else await self._store.read(self._waiting)
         with metrics().rule_eval.time():
-            await asyncio.to_thread(self._take_in, fresh, now)
+            if fresh:
+                await asyncio.to_thread(self._take_in, fresh, now)
+            else:
+                self._engine.slide(now)
             asks = self._engine.asks
             around = await self._store.read(
                 lambda db: circumstances(db, asks, heard_until=self._heard_until)
@@ -214,6 +219,9 @@ class Evaluate:
             else:
                 self._alerts[alert.fingerprint] = alert
         return bool(fresh)
+
+    def _waiting(self, db: Db) -> list[Observation]:
+        return observations.after(db, self._seq, limit=BATCH)
 
     async def _prove(self, found: Step, seq: int, now: datetime) -> Proof:
         """Read examples and doubts for what changed, if anything did."""

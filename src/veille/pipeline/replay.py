@@ -109,8 +109,8 @@ class Replay:
         yield at
         while (following := self._next(at, taken)) is not None:
             at = following
-            taken = await self._collect(at, taken)
-            await self._think(at)
+            before, taken = taken, await self._collect(at, taken)
+            await self._think(at, is_quiet=taken == before)
             yield at
 
     async def _resume(self) -> _Place | None:
@@ -167,10 +167,11 @@ class Replay:
             await self._store.write(lambda db: sources.set_cursor(db, CURSOR, cursor, at))
         return last
 
-    async def _think(self, at: datetime) -> None:
-        while await self._stages.analyze.step(at):
+    async def _think(self, at: datetime, *, is_quiet: bool = False) -> None:
+        is_quiet = is_quiet and not self._stages.analyze.is_busy
+        while not is_quiet and await self._stages.analyze.step(at):
             pass
-        while await self._stages.evaluate.step(at):
+        while await self._stages.evaluate.step(at, is_quiet=is_quiet):
             pass
         while await self._stages.dispatch.step(at):
             pass

@@ -40,7 +40,8 @@ def parse_template(text: str, names: Collection[str]) -> Template:
     for literal, name, spec, conversion in pieces:
         if name is not None and (name not in names or spec or conversion):
             known = ", ".join(f"{{{known}}}" for known in names)
-            raise InputError(f'"{{{name}}}" is no placeholder: use {known}')
+            ending = f"!{conversion}" * bool(conversion) + f":{spec}" * bool(spec)
+            raise InputError(f'"{{{name}{ending}}}" is no placeholder: use {known}')
         parts.append((literal, name))
     return Template(tuple(parts))
 

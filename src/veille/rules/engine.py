@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -18,9 +19,24 @@ from veille.rules.model import RuleSet
 from veille.rules.reading import tells
 from veille.rules.stateful import Stateful
 from veille.rules.view import Around, View
-from veille.rules.watcher import watch
+from veille.rules.watcher import Watcher, watch
 
 PARIS = ZoneInfo("Europe/Paris")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Still:
+    """What a steady rule told at its last look, and until when time alone changes nothing."""
+
+    told: list[Reading]
+    at: datetime
+    until: datetime | None
+    around: Circumstances
+
+    def holds(self, now: datetime, around: Circumstances) -> bool:
+        """Whether it still says what the rule would say now."""
+        is_before = self.until is None or now < self.until
+        return self.at <= now and is_before and self.around == around
 
 
 class Engine:
@@ -55,6 +71,7 @@ class Engine:
         self._held: dict[str, datetime] = {}  # what some of them keep, and perhaps more
         self._index = Index([watcher.needs for watcher in self._observers])
         self._deaf = list(self._watchers)
+        self._still: dict[str, _Still] = {}
 
     @property
     def max_window(self) -> timedelta:
@@ -83,7 +100,10 @@ class Engine:
     @property
     def wakes_at(self) -> datetime | None:
         """When time alone may change what was read at the last look, at the earliest."""
-        known = (watcher.wakes_at for watcher in self._stateful)
+        known = (
+            still.until if (still := self._still.get(watcher.rule.id)) else watcher.wakes_at
+            for watcher in self._stateful
+        )
         return min((at for at in known if at is not None), default=None)
 
     @property
@@ -106,6 +126,7 @@ class Engine:
         for observation in recent:
             self.observe(observation)
         self.slide(now)
+        self._still.clear()
         for watcher in self._watchers:
             watcher.past.restore(histories.get(watcher.rule.version, History()))
         self._deaf = list(self._watchers)
@@ -127,6 +148,7 @@ class Engine:
             concerned.update(n for n, keys in enumerate(self._kept) if key in keys)
         for number in concerned:
             self._observers[number].observe(observation, view)
+            self._still.pop(self._observers[number].rule.id, None)
         if any(key in self._kept[number] for number in concerned):
             self._held[key] = observation.received_at
 
@@ -151,10 +173,23 @@ class Engine:
         """Return of `readings` those that begin or hold an alert, at a fraction of the cost."""
         self._stand(around)
         found = {
-            w.rule.id: w.readings(now) if w.rule.id in self._members else w.tellings(now)
+            w.rule.id: w.readings(now) if w.rule.id in self._members else self._told(w, now, around)
             for w in self._observers
         }
         return [reading for reading in self._with_composites(found, now) if tells(reading)]
+
+    def _told(self, watcher: Watcher, now: datetime, around: Circumstances) -> list[Reading]:
+        """Return its tellings, those of the last look while nothing can have changed them."""
+        name = watcher.rule.id
+        if not isinstance(watcher, Stateful) or not watcher.is_steady:
+            return watcher.tellings(now)
+        still = self._still.pop(name, None)
+        if still is None or not still.holds(now, around):
+            found = watcher.tellings(now)
+            still = _Still(told=found, at=now, until=watcher.wakes_at, around=around)
+        if still.until is None or still.until > now:
+            self._still[name] = still
+        return still.told
 
     def _stand(self, around: Circumstances) -> None:
         for watcher in self._watchers:

@@ -151,7 +151,8 @@ class Reader:
         if node is None:
             return ()
         if not isinstance(node, Items):
-            self.wrong(name, f"expected a list, not {shown(node)}")
+            remedy = f": write [{node.text[:60]}]" if isinstance(node, Scalar) and node.text else ""
+            self.wrong(name, f"expected a list, not {shown(node)}{remedy}")
             return ()
         return node.nodes
 

@@ -9,7 +9,7 @@ from veille.rules.model import CountBy, Rule, RuleKind, RuleSet
 from veille.rules.params import Distinct, Ratio, Reach, Velocity
 
 MOST_RULES = 2000
-"""Ten times what a large town writes, and within what was measured to keep up (benchmarks)."""
+"""Twice as many as were measured to cost a fifth of the pipeline (benchmarks/README.md)."""
 MOST_INSTRUCTIONS = 200_000
 """Of all patterns: 100 MiB, a seventh of the daemon's memory (10,000 are 5 MiB at most)."""
 MOST_COUNTS = 20_000

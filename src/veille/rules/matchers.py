@@ -235,8 +235,8 @@ def _number(name: str, written: str) -> Test:
         raise InputError(f'"{written[:60]}" is no comparison: write ">= 0.8"')
     low, high = NUMBER_FIELDS[name].low, NUMBER_FIELDS[name].high
     wanted = scored(float(found[2]))
-    if not low <= wanted <= high:
-        raise InputError(f"{found[2]} is out of range: {name} lies in [{low:g}, {high:g}]")
+    if not low <= wanted <= high or (found[1], wanted) in {(">", high), ("<", low)}:
+        raise InputError(f"{written} is out of range: {name} lies in [{low:g}, {high:g}]")
     compare, get = _COMPARE[found[1] or "="], NUMBER_FIELDS[name].get
 
     def test(view: View) -> bool:

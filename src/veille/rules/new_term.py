@@ -160,9 +160,9 @@ class NewTermWatcher(Stateful):
         said = self.memory.get(mark)
         if said is None or at - said.last > self._asked.memory:
             said = Said(since=at, last=at)
-            self._fresh[values] = at
         else:
             said = Said(since=said.since, last=max(said.last, at))
+        self._fresh[values] = said.since  # known or not: it may have been edited away at a restart
         self.memory.put(mark, said)
 
     def _terms(self, view: View) -> Iterator[str]:

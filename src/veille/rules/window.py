@@ -123,7 +123,7 @@ class Window:
         if known is None or self._is_restless_kind:
             verdict = judge(self.rule, self._sight(group, now))
             if not verdict.is_active and self.rule.clear_below is None:
-                self.is_restless |= self._may_change(verdict)
+                self.is_restless |= self._may_change(verdict) and self._may_rise(group, now)
                 return None
             known = self._judged(values, group, verdict, now)
         return known if reading.tells(known) else None
@@ -147,6 +147,12 @@ class Window:
         """Whether the floors are reached, so that what else is asked may come with time."""
         floors = verdict.conditions[:2]
         return self._is_restless_kind and all(floor.holds for floor in floors)
+
+    def _may_rise(self, group: Group, now: datetime) -> bool:
+        """Whether the newest step of a build has a mention: without one its sum cannot be high."""
+        if self.rule.kind is not RuleKind.BUILD:
+            return True
+        return bool(group.marks) and group.marks[-1][0] > now - self.rule.window
 
     def _sight(self, group: Group, now: datetime) -> Sight:
         return Sight(

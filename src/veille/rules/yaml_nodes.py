@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 import yaml
 
@@ -104,7 +105,8 @@ def read(data: bytes, findings: Findings) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _place(mark) if mark else Node(1, 1)
-        findings.add(place, f"this is not YAML: {error.problem or error.context}")
+        problem = error.problem or error.context or ""
+        findings.add(place, f"this is not YAML: {problem}{_remedy(problem, place, text)}")
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML's scanner lets chr() and int() raise on escapes and directives out of range
         findings.add(Node(1, 1), f"this is not YAML: {str(error).splitlines()[0]}")
@@ -117,6 +119,18 @@ class _RefusedError(InputError):
     def __init__(self, node: Node, message: str) -> None:
         super().__init__(message)
         self.node = node
+
+
+def _remedy(problem: str, place: Node, text: str) -> str:
+    """Return what to write instead, for the mistakes that people make; "" for all others."""
+    line = next(islice(text.splitlines(), place.line - 1, None), "")
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return ": indent with spaces, not with tabs"
+    if problem == "mapping values are not allowed in this context":
+        return ': align it with the line before, or put text that holds ": " in quotes'
+    if "comment or line break" in problem or line[place.column - 1 : place.column] in {*"@`%>|"}:
+        return ": put it in quotes"
+    return ""
 
 
 def _place(mark: yaml.Mark) -> Node:

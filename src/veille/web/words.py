@@ -294,9 +294,7 @@ class Words:
         """Return a moment with its age."""
         return self.say("web.at", time=self.moment(at), age=self.age(at))
 
-    def pieces(
-        self, mention: StoredMention, spans: Sequence[tuple[int, int]] = ()
-    ) -> list[Piece]:
+    def pieces(self, mention: StoredMention, spans: Sequence[tuple[int, int]] = ()) -> list[Piece]:
         """Return the whole text, safe to show, with the places a rule matched."""
         return pieces(mention.text, masked=mention.masked, spans=spans)
 

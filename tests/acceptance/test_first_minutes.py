@@ -76,7 +76,8 @@ async def test_a_newcomer_is_listening_in_four_commands(tmp_path: Path) -> None:
 
 async def test_questions_are_answered_in_order_and_repeated_when_wrong(tmp_path: Path) -> None:
     answers = [
-        "Ville de Saint-Aubin", "", "ici", "30007 30334", "pas une adresse", "https://presse.example/flux.xml", "",
+        "Ville de Saint-Aubin", "", "ici", "30007 30334",
+        "pas une adresse", "https://presse.example/flux.xml", "",
         "C0123456789", "xoxb-jeton", "", "n", "Camille",
     ]  # fmt: skip
     code, out, error = await _veille(tmp_path, "init", typed="\n".join([*answers, ""]))

@@ -27,7 +27,8 @@ HAZARDS = {
     "flood": """inond* | crue | crues | eau mont* | eau ~ monte* | eau rentre* | eau entre |
         eau jusqu* | eau aux genoux | eau dans l escalier | eau dans les escaliers |
         eau dans la cuisine | eau dans la chambre | eau dans le couloir | eau dans la voiture |
-        eau a envahi | eau a tout envahi | riviere ~ envahi* | eau dans la maison | eau dans le salon | eau dans la cave |
+        eau a envahi | eau a tout envahi | riviere ~ envahi* | eau dans la maison |
+        eau dans le salon | eau dans la cave |
         eau arrive | submerg* | noie | noye* | noyer | noyade | deborde* | sort de son lit |
         sortie de son lit | sorti de son lit | sous l eau |
         sous les eaux | emport* par l eau | emport* par le courant | montee des eaux |
@@ -74,7 +75,8 @@ HAZARDS = {
 }  # in the order in which one is chosen when a text names several
 NEEDS = {
     "rescue": """18 ne repond* | 18 repond pas | 18 ne decroche* | decroche* au 18 |
-        112 ne repond* | 112 repond pas | montes sur la table | au secours | a l aide | help | sos | venez vite | venez nous |
+        112 ne repond* | 112 repond pas | montes sur la table | au secours | a l aide | help |
+        sos | venez vite | venez nous |
         venez nous chercher |
         venez m aider | aidez nous | aidez moi | aidez la | aidez le | coince* | pieg* |
         prisonnier* | on est bloque* | suis bloque* | sommes bloque* | est bloque* dans |

@@ -96,7 +96,7 @@ class Window:
         known = group.reading
         if known is None or not reading.says(known, verdict):
             known = group.reading = self._read(values, group, verdict, now)
-        self.is_restless |= self._may_change(verdict)
+        self.is_restless |= self._may_change(verdict, group, now)
         return known
 
     def tellings(self, now: datetime) -> list[Reading]:
@@ -123,7 +123,7 @@ class Window:
         if known is None or self._is_restless_kind:
             verdict = judge(self.rule, self._sight(group, now))
             if not verdict.is_active and self.rule.clear_below is None:
-                self.is_restless |= self._may_change(verdict) and self._may_rise(group, now)
+                self.is_restless |= self._may_change(verdict, group, now)
                 return None
             known = self._judged(values, group, verdict, now)
         return known if reading.tells(known) else None
@@ -143,16 +143,15 @@ class Window:
         for values in [values for values, group in self._risen.items() if not group.marks]:
             del self._risen[values]
 
-    def _may_change(self, verdict: Verdict) -> bool:
-        """Whether the floors are reached, so that what else is asked may come with time."""
-        floors = verdict.conditions[:2]
-        return self._is_restless_kind and all(floor.holds for floor in floors)
+    def _may_change(self, verdict: Verdict, group: Group, now: datetime) -> bool:
+        """Whether the floors are reached, so that what else is asked may come with time.
 
-    def _may_rise(self, group: Group, now: datetime) -> bool:
-        """Whether the newest step of a build has a mention: without one its sum cannot be high."""
-        if self.rule.kind is not RuleKind.BUILD:
-            return True
-        return bool(group.marks) and group.marks[-1][0] > now - self.rule.window
+        A build whose newest step is empty cannot be high: a sum that does not rise is let go.
+        """
+        if not self._is_restless_kind or not all(floor.holds for floor in verdict.conditions[:2]):
+            return False
+        is_build = self.rule.kind is RuleKind.BUILD
+        return not is_build or (bool(group.marks) and group.marks[-1][0] > now - self.rule.window)
 
     def _sight(self, group: Group, now: datetime) -> Sight:
         return Sight(

@@ -325,6 +325,19 @@ def steadily(source: str, every: timedelta, count: int, start: datetime) -> list
     ]
 
 
+def test_an_account_is_left_from_the_very_instant_that_was_announced() -> None:
+    engine, half = Engine(RULES), 30 * MINUTE
+    ours, theirs = steadily("a", half, 2, START)
+    engine.observe(replace(ours, own=True))
+    engine.observe(replace(theirs, author="y"))
+    due = START + timedelta(hours=2)
+    told = [
+        any(each.rule == "left" and each.is_active for each in look(engine, at))
+        for at in (START + half, due - MINUTE / 60, due)
+    ]
+    assert told == [False, False, True]
+
+
 def silent(engine: Engine, now: datetime, around: Circumstances = CALM) -> set[str]:
     found = look(engine, now, around)
     return {r.group["source"] for r in found if r.rule == "quiet" and r.is_active}

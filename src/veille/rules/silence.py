@@ -167,7 +167,8 @@ class SilenceWatcher(Stateful):
             others = Condition(
                 name="unanswered", value=heard.others, threshold=asked.min_unanswered
             )
-            return (others, Condition(name="age_days", value=round(age, _DIGITS), threshold=limit))
+            # not rounded: it holds from the very instant on that `wakes_at` names
+            return (others, Condition(name="age_days", value=age, threshold=limit))
         by_gaps = self._by_gaps(heard, silent, now)
         by_season = self._by_season(mark, heard, silent, now)
         if not all(c.holds for c in by_gaps) and all(c.holds for c in by_season):
@@ -185,7 +186,7 @@ class SilenceWatcher(Stateful):
     def _learnt(self, heard: Heard, now: datetime) -> Condition:
         """What keeps even time is known at once, all else after `learn`."""
         needed = 0.0 if is_even(heard.gaps) else self._asked.learn / _DAY
-        days = round((now - heard.first) / _DAY, _DIGITS)
+        days = (now - heard.first) / _DAY
         return Condition(name="learnt_days", value=days, threshold=needed)
 
     def _by_season(

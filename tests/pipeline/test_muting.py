@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from servers.mortal import KilledError, MortalStore
 from veille.alerts.muting import Muting
 from veille.alerts.quiet import CalendarSettings
 from veille.alerts.settings import RouteSettings
@@ -26,7 +27,7 @@ from veille.pipeline.dispatch import Dispatch
 from veille.pipeline.replay import Replay, Script, Stages
 from veille.rules.settings import RulesSettings
 from veille.store import audit, incidents, outbox, queue, silences, timeline
-from veille.store.engine import Db, SqliteStore
+from veille.store.engine import SqliteStore
 
 if TYPE_CHECKING:
     from conftest import Town
@@ -183,28 +184,6 @@ async def test_the_digest_names_what_the_budget_held_back_even_what_ended(
     assert (await incident(store, 2)).muted is None
     await town.run(timedelta(hours=2))
     assert len(await store.read(lambda db: outbox.log(db, 0))) == 2
-
-
-class KilledError(Exception):
-    """The process ended here."""
-
-
-class MortalStore:
-    """A store whose process is killed right after its n-th commit."""
-
-    def __init__(self, store: SqliteStore, lives: int) -> None:
-        self._store = store
-        self.lives = lives
-
-    async def write(self, change: Callable[[Db], T]) -> T:
-        result = await self._store.write(change)
-        self.lives -= 1
-        if self.lives == 0:
-            raise KilledError
-        return result
-
-    async def read(self, query: Callable[[Db], T]) -> T:
-        return await self._store.read(query)
 
 
 RULES = b"""

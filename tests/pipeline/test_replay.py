@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from servers.mortal import KilledError, MortalStore
 from veille.domain.errors import InputError
 from veille.domain.mention import Author, Mention
 from veille.pipeline.replay import Replay, Script, Stages
 from veille.store import timeline
-from veille.store.engine import Db, SqliteStore
+from veille.store.engine import SqliteStore
 
 if TYPE_CHECKING:
     from conftest import Town
@@ -51,28 +52,6 @@ TORNADO = (
     "Tornade annoncée entre Alès et Uzès dans 20 minutes, partagez !",
     "La tornade d'Alès est une blague de collégiens",
 )
-
-
-class KilledError(Exception):
-    """The process ended here."""
-
-
-class MortalStore:
-    """A store whose process is killed right after its n-th commit."""
-
-    def __init__(self, store: SqliteStore, lives: int) -> None:
-        self._store = store
-        self.lives = lives
-
-    async def write(self, change: Callable[[Db], T]) -> T:
-        result = await self._store.write(change)
-        self.lives -= 1
-        if self.lives == 0:
-            raise KilledError
-        return result
-
-    async def read(self, query: Callable[[Db], T]) -> T:
-        return await self._store.read(query)
 
 
 def script(town: Town) -> Script:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from servers.mortal import KilledError, MortalStore
 from veille.domain.alert import Alert, AlertState
 from veille.domain.incident import QueueState
 from veille.domain.mention import Author, Batch, Mention
@@ -16,7 +17,7 @@ from veille.pipeline.actions import Actions
 from veille.pipeline.replay import Replay, Script, Stages
 from veille.rules.parse import parse_rules
 from veille.store import alerts, memories, queue, sources, timeline
-from veille.store.engine import Db, SqliteStore
+from veille.store.engine import SqliteStore
 
 if TYPE_CHECKING:
     from conftest import Town
@@ -42,28 +43,6 @@ rules:
   - {id: alone, kind: composite, all: [angry], none: [chain], severity: info}
 """
 MINUTE = timedelta(minutes=1)
-
-
-class KilledError(Exception):
-    """The process ended here."""
-
-
-class MortalStore:
-    """A store whose process is killed right after its n-th commit."""
-
-    def __init__(self, store: SqliteStore, lives: int) -> None:
-        self._store = store
-        self.lives = lives
-
-    async def write(self, change: Callable[[Db], T]) -> T:
-        result = await self._store.write(change)
-        self.lives -= 1
-        if self.lives == 0:
-            raise KilledError
-        return result
-
-    async def read(self, query: Callable[[Db], T]) -> T:
-        return await self._store.read(query)
 
 
 def script(town: Town) -> Script:

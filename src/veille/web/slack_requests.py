@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,6 +17,7 @@ from veille.domain.record import Receipt
 from veille.store import sources
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.web import body
 
 MAX_BODY = 256 * 1024
 """A press carries the whole message, some 13,000 characters of blocks, as JSON in a form."""
@@ -73,8 +73,8 @@ async def form(request: web.Request, *, secret: str, store: Store, now: datetime
     IntakeRefused: 401 for any other signature, 409 for one seen before, 413, 415 or 408 for a body
     that is too large, of another kind or late.
     """
-    body = await _body(request)
-    if not _is_signed(request.headers, body, secret, now):
+    sent = await _body(request)
+    if not _is_signed(request.headers, sent, secret, now):
         raise IntakeRefused("the signature is missing, wrong or too old", status=401)
     mark = content_hash(request.headers["X-Slack-Signature"])
     receipt = Receipt(source=_RECEIPTS, webhook_id=mark, body_hash="", answer="", at=now)
@@ -88,7 +88,7 @@ async def form(request: web.Request, *, secret: str, store: Store, now: datetime
     if not await store.write(is_new):
         raise IntakeRefused("this request was answered before", status=409)
     try:
-        text = body.decode("utf-8")
+        text = sent.decode("utf-8")
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS))
     except ValueError as error:
         raise IntakeRefused("the body is no form", status=400) from error
@@ -102,7 +102,7 @@ def press_of(fields: Mapping[str, str]) -> Press:
         raise IntakeRefused("the payload is no press of a button", status=400) from error
 
 
-def _is_signed(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> bool:
+def _is_signed(headers: Mapping[str, str], sent: bytes, secret: str, now: datetime) -> bool:
     stamp = headers.get("X-Slack-Request-Timestamp", "")
     signature = headers.get("X-Slack-Signature", "")
     # the verifier raises on what is no number and what is no ASCII
@@ -110,7 +110,7 @@ def _is_signed(headers: Mapping[str, str], body: bytes, secret: str, now: dateti
         return False
     verifier = SignatureVerifier(secret, _At(now))
     try:
-        return bool(verifier.is_valid(body, stamp, signature))
+        return bool(verifier.is_valid(sent, stamp, signature))
     except UnicodeDecodeError:
         return False
 
@@ -118,16 +118,4 @@ def _is_signed(headers: Mapping[str, str], body: bytes, secret: str, now: dateti
 async def _body(request: web.Request) -> bytes:
     if request.content_type != "application/x-www-form-urlencoded":
         raise IntakeRefused("Slack sends forms", status=415)
-    too_large = IntakeRefused("the body is too large", status=413)
-    if (request.content_length or 0) > MAX_BODY:
-        raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(READ_S):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise too_large
-    except TimeoutError as error:
-        raise IntakeRefused("the body came too slowly", status=408) from error
-    return bytes(body)
+    return await body.raw(request, most=MAX_BODY, within_s=READ_S)

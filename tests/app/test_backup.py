@@ -22,13 +22,14 @@ from veille.app.daemon import daemon
 from veille.app.lock import alone
 from veille.app.privacy import Line, append
 from veille.config import Loaded, load
+from veille.domain.access import Role
 from veille.domain.errors import ConfigError, StoreError
 from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
 from veille.store import audit, mentions, users, watermarks
 from veille.store.backup import put_in_place
 from veille.store.engine import Db, SqliteStore, connect
-from veille.store.users import Role, Session
+from veille.store.users import Session
 
 NOW = datetime(2026, 11, 22, 3, 57, 5, tzinfo=UTC)
 VEILLE = Path(sys.executable).with_name("veille")

@@ -289,6 +289,7 @@ RELEASED = {
     "0001_first_schema": "35c3ac6496abaaf9d5211e3ad9400363ca83df463780cc078f7b7fad479cd4ab",
     "0002_streams_spikes_erasure": "5943a9a20836b3a46745601ac8d2da8a60906367f75f58785de0bc45922c0d18",  # noqa: E501
     "0003_understanding": "92ad9c6c19984d12e7c639aa0b690979341b3920cd28c3cce7291a8d13c6b73c",
+    "0004_alerting": "c901c5b583e3b48b00a5c8cfc5f46143f1711d30f65b640011e801a33433eec0",
 }
 """SHA-256 of the statements as JSON, as they were when each version was released."""
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from veille.domain.access import Role
 from veille.domain.errors import InputError, StoreError
 from veille.store import audit, users
 from veille.store.engine import Db
-from veille.store.users import Role, Session
+from veille.store.users import Session
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from aiohttp import web
 from jinja2.bccache import Bucket
 
 from veille.alerts.settings import RouteSettings
+from veille.domain.access import Role
 from veille.domain.alert import Alert, AlertState, Condition, Flag, Severity
 from veille.domain.analysis import (
     Analysis,
@@ -43,7 +44,6 @@ from veille.domain.whynot import Outcome, WhyNot
 from veille.pipeline.actions import Actions
 from veille.store import alerts, incidents, mentions, queue, sources, timeline, users, work
 from veille.store.engine import Db, SqliteStore
-from veille.store.users import Role
 from veille.web.app import build
 from veille.web.server import listen
 from veille.web.settings import WebSettings

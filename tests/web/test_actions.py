@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from veille.domain.access import Role
 from veille.domain.incident import IncidentState, QueueState
 from veille.store import incidents, queue, timeline, users
-from veille.store.users import Role
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veille.domain.access import Role
 from veille.domain.alert import Severity
 from veille.domain.incident import Incident, IncidentState
 from veille.domain.notification import Facts
 from veille.store import incidents, users
-from veille.store.users import Role
 from veille.web.links import link_key, read, token
 from veille.web.ports import LinkDesk
 from veille.web.site import SITE

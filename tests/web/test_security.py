@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 import structlog
 
+from veille.domain.access import Role
 from veille.domain.errors import StoreError
 from veille.domain.incident import IncidentState
 from veille.store import incidents, timeline, users
-from veille.store.users import Role
 from veille.web import users as web_users
 from veille.web.app import ROUTES
 from veille.web.security import ACCESS

@@ -83,6 +83,12 @@ def first_since(db: Db, at: datetime) -> int:
     return last_seq(db) + 1 if found is None else int(found)
 
 
+def last_at(db: Db) -> datetime | None:
+    """Return when the latest observation was received, None when there is none."""
+    found = db.value("SELECT max(received_at) FROM observations")
+    return None if found is None else moment(found)
+
+
 def last_seq(db: Db) -> int:
     """Return the number of the newest observation, 0 when there is none."""
     return int(db.value("SELECT coalesce(max(seq), 0) FROM observations"))

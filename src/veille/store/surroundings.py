@@ -47,3 +47,16 @@ def _handled(db: Db, keys: Sequence[str]) -> frozenset[str]:
         (json_list(keys), _HANDLED),
     )
     return frozenset(row["mention"] for row in rows)
+
+
+def handled_since(db: Db, keys: Sequence[str]) -> dict[str, datetime | None]:
+    """Return since when each of these mentions needs nobody any more, None where it still does."""
+    rows = db.rows(
+        """SELECT q.mention, min(t.at) AS at FROM queue q JOIN timeline t ON t.target = 'Q' || q.id
+        WHERE q.mention IN (SELECT value FROM json_each(?1)) AND t.kind = 'queue.changed'
+        AND q.state IN (SELECT value FROM json_each(?2))
+        AND json_extract(t.data, '$.state') IN (SELECT value FROM json_each(?2))
+        GROUP BY q.mention""",
+        (json_list(keys), _HANDLED),
+    )
+    return dict.fromkeys(keys) | {row["mention"]: moment(row["at"]) for row in rows}

@@ -5,24 +5,14 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
+from veille.domain.access import Role
 from veille.domain.errors import InputError
 from veille.domain.ids import content_hash
 from veille.store.codec import clean, micros, moment
 from veille.store.engine import Db, Row
 
 NAME_LENGTH = 64
-
-
-class Role(StrEnum):
-    """What a user may do."""
-
-    READER = "reader"
-    TRIAGE = "triage"
-    EDITOR = "editor"
-    DPO = "dpo"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from aiohttp import web
 
+from veille.domain.access import Access
 from veille.store.protocol import Store
 from veille.web import (
     account,
@@ -25,6 +26,7 @@ from veille.web import (
     slack,
     static_files,
 )
+from veille.web.menu import MENU
 from veille.web.network import networks
 from veille.web.passwords import PasswordDesk
 from veille.web.ports import (
@@ -40,7 +42,7 @@ from veille.web.ports import (
 )
 from veille.web.security import ACCESS, Handler, add_headers, errors, gate
 from veille.web.settings import WebSettings
-from veille.web.site import SITE, Access, Site
+from veille.web.site import SITE, Site
 from veille.wording.catalogue import Catalogue, catalogue
 
 _FORM_LIMIT = 64 * 1024
@@ -150,5 +152,5 @@ def _templates(
     # all of them now: an upgrade in place replaces the files while the daemon before it still runs
     sources = {n: package.get_source(environment, n)[0] for n in package.list_templates()}
     environment.loader = jinja2.DictLoader(sources)
-    environment.globals.update(t=say, institution=institution, static=dict(files.paths))
+    environment.globals.update(t=say, menu=MENU, institution=institution, static=dict(files.paths))
     return environment

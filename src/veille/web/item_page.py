@@ -101,7 +101,7 @@ async def show(
         base=f"/queue/{number}",
         problem=problem,
         done=done_of(request, name),
-        may_open=visitor_of(request).may_act and mention is not None and mention.has_original,
+        may_open=visitor_of(request).may("act") and mention is not None and mention.has_original,
         link=safe_link(mention.url) if mention else None,
         gone=words.gone(mention, loaded.events),
         lines=[words.line(event) for event in loaded.events],

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
+from veille.domain.access import Access, may
 from veille.domain.errors import ConflictError
 from veille.domain.ids import short_id
 from veille.domain.incident import Incident, IncidentState
 from veille.domain.notification import Facts
 from veille.store import audit, incidents, timeline, users
 from veille.store.engine import Db
-from veille.store.users import Role
 from veille.web import throttle
 from veille.web.login import address_of
 from veille.web.network import is_same_site
@@ -153,7 +153,7 @@ def _is_pressed(request: web.Request) -> bool:
 
 def _actor(db: Db, name: str | None) -> str | None:
     user = None if name is None else users.get(db, name)
-    may_act = user is not None and user.disabled_at is None and user.role is not Role.READER
+    may_act = user is not None and user.disabled_at is None and may(user.role, Access.ACT)
     return user.name if user is not None and may_act else None
 
 

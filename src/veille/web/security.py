@@ -11,10 +11,11 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
+from veille.domain.access import Access
 from veille.domain.errors import StoreError
 from veille.web import sessions
 from veille.web.network import is_same_site
-from veille.web.site import SITE, VISITOR, Access, Visitor, form_of, render, see, site_of
+from veille.web.site import SITE, VISITOR, Visitor, form_of, render, see, site_of
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +127,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[VISITOR] = visitor
     if visitor.must_change and request.path not in _FREE_WHILE_CHANGING:
         return see("/account")
-    if visitor.access < access:
+    if not visitor.may(access):
         return error_page(request, 403)
     if request.method not in _SAFE and not await _is_ours(request, visitor):
         return error_page(request, 403)
@@ -138,7 +139,7 @@ def _access(request: web.Request) -> Access:
     if resource is None:  # 404 and 405 say nothing a stranger may not hear
         return Access.PUBLIC
     method = "GET" if request.method == "HEAD" else request.method
-    return request.app[ACCESS].get((method, resource.canonical), Access.ACT)
+    return request.app[ACCESS].get((method, resource.canonical), Access.ADMIN)
 
 
 def _to_login(request: web.Request) -> web.Response:

@@ -50,7 +50,7 @@ async def visitor(request: web.Request) -> Visitor | None:
         await site.store.write(lambda db: users.touch(db, token_hash, now=now))
     return Visitor(
         name=user.name,
-        role=user.role.value,
+        role=user.role,
         session=token_hash,
         csrf=session.csrf,
         must_change=user.must_change,

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 from zoneinfo import ZoneInfo
 
 import jinja2
 from aiohttp import web
 
+from veille.domain.access import Access, Role, may
 from veille.store.protocol import Store
 from veille.web.network import Networks
 from veille.web.passwords import PasswordDesk
@@ -31,33 +31,19 @@ from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
 
 
-class Access(IntEnum):
-    """Who may use a route; a route nobody listed does not exist."""
-
-    PUBLIC = 0
-    READ = 1
-    ACT = 2
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
     """Somebody with a live session. `session` is the hash of its token, `csrf` its form token."""
 
     name: str
-    role: str
+    role: Role
     session: str
     csrf: str
     must_change: bool
 
-    @property
-    def access(self) -> Access:
-        """Readers look; every other role acts."""
-        return Access.READ if self.role == "reader" else Access.ACT
-
-    @property
-    def may_act(self) -> bool:
-        """Whether this person takes, assigns, notes, closes and opens originals."""
-        return self.access >= Access.ACT
+    def may(self, access: str) -> bool:
+        """Whether this person is granted it; templates say it by name."""
+        return may(self.role, Access(access))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

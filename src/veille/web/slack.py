@@ -11,12 +11,13 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
+from veille.domain.access import Access, may
 from veille.domain.errors import ConflictError, InputError, IntakeRefused, StoreError
 from veille.domain.ids import short_id
 from veille.domain.incident import Incident, IncidentState, Verdict
 from veille.store import incidents, timeline, users
 from veille.store.engine import Db
-from veille.store.users import Role, User
+from veille.store.users import User
 from veille.web import slack_status
 from veille.web.ports import SlackDesk
 from veille.web.security import problem
@@ -147,7 +148,7 @@ async def _answer(request: web.Request, press: Press) -> str | None:
     user = await _user(site, desk, press.user.id)
     if isinstance(user, str):
         return user
-    if user.role is Role.READER:
+    if not may(user.role, Access.ACT):
         return site.say("web.act.read_only")
     found = _VALUE.fullmatch(pressed.value)
     incident = None if found is None else await _incident(site, int(found[1]), int(found[3]))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from veille.domain.access import Role
 from veille.domain.errors import InputError
 from veille.store import audit, users
 from veille.store.engine import Db
-from veille.store.users import Role, User
+from veille.store.users import User
 from veille.web.passwords import hash_password, one_time_password
 
 _ACTOR = "cli"

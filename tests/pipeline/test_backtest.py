@@ -12,7 +12,7 @@ import pytest
 from veille.domain.alert import AlertState
 from veille.domain.errors import InputError
 from veille.pipeline.backtest import Past, observed, play
-from veille.pipeline.backtest_report import Judged, changes
+from veille.pipeline.backtest_report import Judged, changes, judge
 from veille.pipeline.scoring import Firing, Incident, Span, score
 from veille.rules.json_analysis import written_analyses
 from veille.rules.parse import parse_rules
@@ -133,6 +133,27 @@ def test_what_other_rules_change_is_told_for_all_and_for_each_of_either_set() ->
         ("new", 1, 0, 1, 1),
     ]
     assert (found[0].gained, found[0].lost) == (("i2",), ("i1",))
+
+
+async def test_a_rule_on_trial_is_scored_apart_and_stands_in_no_sum(
+    store: SqliteStore, stages: Callable[..., Town]
+) -> None:
+    town = stages(store, rules=RULES)
+    await town.evaluate.open(town.now)
+    await town.say("au secours", "nul")
+    await town.work()
+    trial = (
+        RULES
+        + b"""  - {id: trial, kind: mention, where: {sentiment.label: negative},
+     window: 2m, severity: info, shadow: true}
+"""
+    )
+    known = [Incident(id="i1", start=START, end=START + HOUR, rules=frozenset({"trial"}))]
+    past = Past(observations=await observed(store))
+    found = judge(past, parse_rules({"r.yml": trial}), known, lambda _done, _total: None)
+    assert [one.rule for one in found.rules] == ["urgent"]
+    assert [(one.rule, one.tp) for one in found.trials] == [("trial", 1)]
+    assert (found.whole.alerts, found.whole.tp, found.whole.missed) == (1, 0, ("i1",))
 
 
 def test_analyses_of_lines_are_read_as_in_rule_tests() -> None:

@@ -55,6 +55,12 @@ def test_json_lines_and_csv_say_the_same() -> None:
         (lines(row(0, -1)), "below 0"),
         (lines({"minute": "2026-03-02T00:00Z", "count": "x"}), "line 1: Expected `int`"),
         (lines(row(0, 1), {"minute": "2036-03-02T00:00Z", "count": 1}), "more than three years"),
+        (b"minute,count\n", "no counts here"),
+        (b"minute,count\n0001-01-01T00:00+14:00,1\n", "line 2: minute: write"),
+        (lines({"minute": "9999-12-31T23:59-14:00", "count": 1}), "line 1: minute: write"),
+        (b"x" * 200_000, "line 1: field larger"),
+        (b'minute,count\n"' + b"x" * 200_000 + b'",1\n', "line 2: field larger"),
+        (lines(row(0, 10**30)), "line 1: count: 1000"),
     ],
 )
 def test_a_wrong_line_is_named(data: bytes, message: str) -> None:

@@ -62,3 +62,37 @@ def test_of_a_flood_of_mistakes_the_first_hundred_are_told(rule: str):
     *told, last = findings(*named, rule)
     assert len(told) == MAX_FINDINGS
     assert last == f"r.yml: {MAX_FINDINGS} findings: mend these first, there may be more"
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "remedy"),
+    [
+        ("{id: a, kind: count, min_count: 010, severity: info}", 37, "write 10"),
+        ("{id: a, kind: spike, min_count: 9, surprise: 08.5, severity: info}", 50, "write 8.5"),
+        (
+            "{id: a, kind: mention, where: {followers: 010}, severity: info}",
+            47,
+            "write it without the first 0",
+        ),
+    ],
+)
+def test_a_number_that_yaml_may_read_as_octal_is_refused(rule: str, column: int, remedy: str):
+    [finding] = findings(rule)
+    assert finding.startswith(f"r.yml:2:{column}: ")
+    assert "octal" in finding
+    assert finding.endswith(remedy)
+
+
+def test_a_zero_and_a_code_of_a_commune_are_no_octal():
+    rules = ["{id: a, kind: mention, where: {urgency.score: '>= 0.5', places: [01004]}, for: 0s,"
+             " severity: info}"]  # fmt: skip
+    text = "rules:\n" + "".join(f"  - {rule}\n" for rule in rules)
+    assert parse_rules({"r.yml": text.encode()}).rules
+
+
+@pytest.mark.parametrize("field", ["owner", "runbook", "severity", "where", "labels"])
+def test_a_field_without_a_value_is_told_as_nothing(field: str):
+    text = f"rules:\n  - id: a\n    kind: mention\n    {field}:\n"
+    with pytest.raises(RuleError) as caught:
+        parse_rules({"r.yml": text.encode()})
+    assert any("not nothing" in line for line in str(caught.value).splitlines())

@@ -255,8 +255,8 @@ def test_s3_holds_in_a_rule_test_file():
     ("counts", "more", "said"),
     [
         ([4, 6, 5, 18], {}, "v{} (18/10 by 2 authors, min_points 3 < 8)"),
-        ([*S3, 7], {"min_count": 1}, "v{} (7/7.1213 by 2 authors)"),
-        ([*S3, 18], {"authors": 1}, "v{} (18/10 by 1 author)"),
+        ([*S3, 7], {"min_count": 1}, "v{} (7/7.1213 by 2 authors, spike 7 is not > 7.1213)"),
+        ([*S3, 18], {"authors": 1}, "v{} (18/10 by 1 author, authors 1 is not >= 2)"),
     ],
 )
 def test_a_spike_that_is_expected_and_not_there_says_why(counts, more, said):
@@ -281,7 +281,8 @@ def test_what_was_counted_once_is_said_with_how_many_it_was():
     tests = f"tests: [{{name: n, mentions: [{same}], expect: [{{at: 0s, firing: [{{rule: c}}]}}]}}]"
     report = run({"r.yml": rules.encode(), "r_test.yml": tests.encode()})
     said = str(report.findings[-1])
-    assert "counted c{watch=mairie} (1/3 different in 4 mentions by 4 authors)" in said
+    counted = "(1/3 different in 4 mentions by 4 authors, count 1 is not >= 3)"
+    assert f"counted c{{watch=mairie}} {counted}" in said
 
 
 def test_a_series_fills_each_step_to_its_end():

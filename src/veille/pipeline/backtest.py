@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from veille.alerts.lifecycle import step
+from veille.alerts.lifecycle import step, wakes_at
 from veille.domain.alert import Alert, AlertState, Reading
 from veille.domain.analysis import Analysis, Cluster
 from veille.domain.calendar import Region
@@ -162,10 +162,9 @@ def _next(
     now: datetime,
 ) -> datetime | None:
     """Return the next instant at which something can happen; None when nothing can."""
-    if alerts or engine.is_restless:
-        return now + GRID
     coming = [on_grid(waiting[0].received_at)] if waiting else []
-    coming += [] if engine.wakes_at is None else [on_grid(engine.wakes_at)]
+    wakes = (engine.wakes_at, wakes_at(alerts.values()))
+    coming += [on_grid(at) for at in wakes if at is not None]
     return max(now + GRID, min(coming)) if coming else None
 
 

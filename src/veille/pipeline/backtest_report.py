@@ -28,12 +28,16 @@ class Miss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The scores of a set of rules: together, and of each that fired or should have."""
+    """The scores of a set of rules: together, and of each that fired or should have.
+
+    `trials` are of rules with `shadow: true`: they tell nobody, and stand in no sum.
+    """
 
     version: str
     whole: Score
     rules: tuple[Score, ...]
     misses: tuple[Miss, ...]
+    trials: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +96,19 @@ def judge(past: Past, ruleset: RuleSet, incidents: Sequence[Incident], told: Tol
     named = {name for incident in incidents for name in incident.rules or ()}
     named |= {firing.rule for firing in played.firings}
     span = past.span
+    trials = {rule.id for rule in ruleset.rules if rule.shadow}
     rules = [
         score(rule.id, [f for f in played.firings if f.rule == rule.id], incidents, span)
         for rule in ruleset.rules
         if rule.id in named
     ]
-    whole = score("", played.firings, incidents, span)
+    told_of = [firing for firing in played.firings if firing.rule not in trials]
+    whole = score("", told_of, incidents, span)
     return Judged(
         version=ruleset.version,
         whole=whole,
-        rules=tuple(rules),
+        rules=tuple(found for found in rules if found.rule not in trials),
+        trials=tuple(found for found in rules if found.rule in trials),
         misses=tuple(_miss(name, played) for name in whole.missed),
     )
 
@@ -148,14 +155,14 @@ def sweep(
 
 def swept(judged: Judged) -> list[str]:
     """Return the rules that are swept when nobody names any: those that fired or should have."""
-    return [found.rule for found in judged.rules][:MOST_SWEPT]
+    return [found.rule for found in (*judged.rules, *judged.trials)][:MOST_SWEPT]
 
 
 def changes(before: Judged, after: Judged) -> tuple[Change, ...]:
     """Return what `after` changes, for all rules together and for each of either set."""
     pairs = [("", before.whole, after.whole)]
-    old = {found.rule: found for found in before.rules}
-    new = {found.rule: found for found in after.rules}
+    old = {found.rule: found for found in (*before.rules, *before.trials)}
+    new = {found.rule: found for found in (*after.rules, *after.trials)}
     for rule in dict.fromkeys((*old, *new)):
         pairs.append(
             (rule, old.get(rule, _nothing(rule, before)), new.get(rule, _nothing(rule, after)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -18,6 +18,8 @@ from veille.rules.past import HEARD
 MINUTE = timedelta(minutes=1)
 MAX_MINUTES = 3 * 366 * 24 * 60
 """Three years: 1.6 million lines."""
+MAX_COUNT = 1_000_000_000
+"""In one minute: more than all networks together carry."""
 
 
 class CountLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +100,11 @@ def read_counts(data: bytes, name: str) -> Counts:
             raise InputError(f"{name}: line {number}: the minute {at:%Y-%m-%dT%H:%MZ} stands twice")
         if line.count < 0:
             raise InputError(f"{name}: line {number}: count: {line.count} is below 0")
+        if line.count > MAX_COUNT:
+            raise InputError(f"{name}: line {number}: count: {line.count} is over {MAX_COUNT}")
         by_minute[at] = line
+    if not by_minute:
+        raise InputError(f"{name}: no counts here: write lines of minute and count")
     start = min(by_minute)
     length = (max(by_minute) - start) // MINUTE + 1
     if length > MAX_MINUTES:
@@ -116,11 +122,11 @@ def read_counts(data: bytes, name: str) -> Counts:
 def _minute(text: str, where: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        if at.tzinfo is None:
+            raise InputError(f"{where}: minute: the offset is missing: end with Z")
+        return at.astimezone(UTC).replace(second=0, microsecond=0)
+    except (ValueError, OverflowError):
         raise InputError(f"{where}: minute: write 2026-01-18T02:00Z") from None
-    if at.tzinfo is None:
-        raise InputError(f"{where}: minute: the offset is missing: end with Z")
-    return at.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def _json(text: str, name: str) -> list[tuple[int, CountLine]]:
@@ -138,13 +144,20 @@ def _json(text: str, name: str) -> list[tuple[int, CountLine]]:
 
 def _csv(text: str, name: str) -> list[tuple[int, CountLine]]:
     reader = csv.DictReader(io.StringIO(text))
-    if not {"minute", "count"} <= set(reader.fieldnames or ()):
-        raise InputError(f"{name}: the first line must name the columns minute and count")
     found = []
-    for number, row in enumerate(reader, start=2):
+    for number, row in enumerate(_rows(reader, name), start=2):
         given = {key: row[key] for key in CountLine.__struct_fields__ if row.get(key)}
         try:
             found.append((number, msgspec.convert(given, CountLine, strict=False)))
         except msgspec.ValidationError as error:
             raise InputError(f"{name}: line {number}: {error}") from None
     return found
+
+
+def _rows(reader: csv.DictReader[str], name: str) -> Iterator[dict[str, str]]:
+    try:
+        if not {"minute", "count"} <= set(reader.fieldnames or ()):
+            raise InputError(f"{name}: the first line must name the columns minute and count")
+        yield from reader
+    except csv.Error as error:
+        raise InputError(f"{name}: line {reader.line_num + 1}: {error}") from None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from veille.alerts.lifecycle import Step, step
+from veille.alerts.lifecycle import Step, step, wakes_at
 from veille.alerts.operational import is_operational
 from veille.domain.alert import Alert, AlertState
 from veille.domain.calendar import Region
@@ -48,8 +48,8 @@ class Evaluate:
     """The third stage: its windows live in memory and are rebuilt from the store at start.
 
     `zone` is where hours are told, public holidays are those of `region`; `territories` holds the
-    codes of each watch's. `reach` is how far back stored mentions are complete: before, the sweep
-    has taken some.
+    codes of each watch's, `sources` the ids of those that are read. `reach` is how far back stored
+    mentions are complete: before, the sweep has taken some.
     """
 
     name = "evaluate"
@@ -63,6 +63,7 @@ class Evaluate:
         region: Region = Region.METROPOLE,
         reach: timedelta = HISTORY,
         territories: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        sources: frozenset[str] | None = None,
     ) -> None:
         self._store = store
         self._ruleset = ruleset
@@ -70,12 +71,17 @@ class Evaluate:
         self._region = region
         self._reach = min(reach, HISTORY)
         self._territories = territories
+        self._sources = sources
         self._engine = self._built()
         self._pruned_at: datetime | None = None
         self._alerts: dict[str, Alert] = {}
         self._seq = 0
         self._next: RuleSet | None = None
         self._heard_until: datetime | None = None
+        self._around: Circumstances | None = None
+        self._looked_at: datetime | None = None
+        self._wakes_at: datetime | None = None
+        self._is_reckoned = False
 
     async def open(self, now: datetime) -> None:
         """Rebuild windows and alerts as they were when the last step was committed."""
@@ -97,6 +103,7 @@ class Evaluate:
         if short := [rule.id for rule in ruleset.rules if rule.span > self._reach]:
             log.warning("rules_outlive_mentions", rules=short, kept_s=self._reach.total_seconds())
         self._engine = engine
+        self._looked_at = None  # what was restored has not been looked at
         self._alerts = {a.fingerprint: a for a in live if not is_operational(a)}
 
     def _built(self) -> Engine:
@@ -158,45 +165,47 @@ class Evaluate:
         self._next = ruleset
 
     @property
-    def is_busy(self) -> bool:
-        """Whether time alone can still change something."""
-        is_moving = not all(map(self._engine.is_steady, self._alerts.values()))
-        return is_moving or self._engine.is_restless
-
-    @property
     def wakes_at(self) -> datetime | None:
-        """When time alone may make an alert, of what was known at the last look."""
-        return self._engine.wakes_at
+        """When time alone may change what was decided at the last look, at the earliest."""
+        if not self._is_reckoned:  # only when asked: while mentions come it looks anyway
+            wakes = (self._engine.wakes_at, wakes_at(self._alerts.values()))
+            self._wakes_at = min((at for at in wakes if at is not None), default=None)
+            self._is_reckoned = True
+        return self._wakes_at
 
     def hear_until(self, end: datetime) -> None:
         """Nothing can come after that, so that nothing is silent because nothing does."""
         self._heard_until = end
 
-    async def step(self, now: datetime, *, is_quiet: bool = False) -> bool:
-        """Look once at `now`; false when no new analysis was waiting.
-
-        `is_quiet`: who drives the stages knows that none is, so that nothing is read.
-        """
+    async def step(self, now: datetime) -> bool:
+        """Look at `now` if anything can have changed; false when no new analysis was waiting."""
         if self._next is not None and self._next.version != self._ruleset.version:
             self._ruleset, self._next = self._next, None
             await self.open(now)
-        fresh = [] if is_quiet else await self._store.read(self._waiting)
+        asks = self._engine.asks
+        fresh, around = await self._store.read(lambda db: (self._waiting(db), self._seen(db, asks)))
+        if not fresh and around == self._around and not self._is_due(now):
+            return False
         with metrics().rule_eval.time():
             if fresh:
                 await asyncio.to_thread(self._take_in, fresh, now)
             else:
                 self._engine.slide(now)
-            asks = self._engine.asks
-            around = await self._store.read(
-                lambda db: circumstances(db, asks, heard_until=self._heard_until)
-            )
+            if (asked := self._engine.asks) != asks:
+                around = await self._store.read(lambda db: self._seen(db, asked))
             found = await asyncio.to_thread(self._think, around, now)
+        await self._commit(found, fresh[-1].seq if fresh else self._seq, now)
+        self._around, self._looked_at, self._is_reckoned = around, now, False
+        return bool(fresh)
+
+    async def _commit(self, found: Step, seq: int, now: datetime) -> None:
+        """What was found is stored, if anything was, and known here (T3)."""
         tally = self._engine.take_tally()
-        seq = fresh[-1].seq if fresh else self._seq
         proof = await self._prove(found, seq, now)
         found = proof.step
         prune = self._pruned_at is None or now - self._pruned_at >= PRUNE_EVERY
-        if fresh or tally or prune or found.changed or found.transitions or found.flags:
+        is_new = seq != self._seq or prune or bool(tally)
+        if is_new or found.changed or found.transitions or found.flags:
 
             def commit(db: Db) -> None:
                 alerts.save(db, found.changed)
@@ -218,7 +227,16 @@ class Evaluate:
                 self._alerts.pop(alert.fingerprint, None)
             else:
                 self._alerts[alert.fingerprint] = alert
-        return bool(fresh)
+
+    def _is_due(self, now: datetime) -> bool:
+        """Whether time alone may have changed something since the last look."""
+        if self._looked_at is None or self._pruned_at is None or now < self._looked_at:
+            return True
+        is_awake = self.wakes_at is not None and self.wakes_at <= now
+        return is_awake or now - self._pruned_at >= PRUNE_EVERY
+
+    def _seen(self, db: Db, asks: Sequence[str]) -> Circumstances:
+        return circumstances(db, asks, heard_until=self._heard_until, sources=self._sources)
 
     def _waiting(self, db: Db) -> list[Observation]:
         return observations.after(db, self._seq, limit=BATCH)

@@ -21,8 +21,6 @@ from veille.store.protocol import Store
 
 GRID = timedelta(seconds=10)
 """Evaluation happens on this grid of virtual time, whatever the batches."""
-DISPATCH = timedelta(hours=1)
-"""How often incidents are looked at while no alert can change: they are repeated every four."""
 AFTERWARDS = timedelta(hours=24)
 """How long the clock runs on after the last line at most, until nothing is pending."""
 CURSOR = "replay"
@@ -109,8 +107,8 @@ class Replay:
         yield at
         while (following := self._next(at, taken)) is not None:
             at = following
-            before, taken = taken, await self._collect(at, taken)
-            await self._think(at, is_quiet=taken == before)
+            taken = await self._collect(at, taken)
+            await self._think(at)
             yield at
 
     async def _resume(self) -> _Place | None:
@@ -134,24 +132,22 @@ class Replay:
 
     def _next(self, at: datetime, taken: int) -> datetime | None:
         """Return the next instant at which something can happen; None at the end."""
-        lines = self._script.mentions
-        stages = self._stages
-        is_busy = stages.evaluate.is_busy or stages.analyze.is_busy
-        coming = [] if taken >= len(lines) else [_arrival(lines[taken])]
-        if (wakes_at := stages.evaluate.wakes_at) is not None:
-            coming.append(wakes_at)
-        if stages.dispatch.is_busy:  # with nothing but what lasts, such as a silence of months
-            coming.append(at - (at - _EPOCH) % DISPATCH + DISPATCH)
-        if is_busy:
-            following = at + GRID
-        elif coming:
-            following = max(on_grid(min(coming)), at + GRID)
-        else:
+        lines, soonest = self._script.mentions, at + GRID
+        line = _arrival(lines[taken]) if taken < len(lines) else None
+        is_soon = self._stages.analyze.is_busy or (line is not None and line <= soonest)
+        coming = soonest if is_soon else self._wakes_at(line)
+        if coming is None:
             return None
+        following = max(on_grid(coming), soonest)
         end = self._until
         if end is None:
             end = on_grid(_arrival(lines[-1])) + AFTERWARDS
         return following if following <= end else None
+
+    def _wakes_at(self, line: datetime | None) -> datetime | None:
+        """Return when a stage or the next line asks for a look."""
+        wakes = (line, self._stages.evaluate.wakes_at, self._stages.dispatch.wakes_at)
+        return min((at for at in wakes if at is not None), default=None)
 
     async def _collect(self, at: datetime, taken: int) -> int:
         lines = self._script.mentions
@@ -167,11 +163,10 @@ class Replay:
             await self._store.write(lambda db: sources.set_cursor(db, CURSOR, cursor, at))
         return last
 
-    async def _think(self, at: datetime, *, is_quiet: bool = False) -> None:
-        is_quiet = is_quiet and not self._stages.analyze.is_busy
-        while not is_quiet and await self._stages.analyze.step(at):
+    async def _think(self, at: datetime) -> None:
+        while await self._stages.analyze.step(at):
             pass
-        while await self._stages.evaluate.step(at, is_quiet=is_quiet):
+        while await self._stages.evaluate.step(at):
             pass
         while await self._stages.dispatch.step(at):
             pass

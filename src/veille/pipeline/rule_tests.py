@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from veille.alerts.lifecycle import step
-from veille.domain.alert import Alert, AlertState, Reading
+from veille.alerts.lifecycle import step, wakes_at
+from veille.domain.alert import Alert, AlertState, Condition, Reading
 from veille.domain.analysis import Analysis, Passage
 from veille.domain.circumstances import Circumstances
 from veille.domain.durations import format_duration
@@ -21,6 +21,7 @@ from veille.domain.errors import RuleError
 from veille.nlp.clusters import Clusters
 from veille.pipeline.passages import Surroundings
 from veille.rules.engine import Engine
+from veille.rules.evidence import conditions_of
 from veille.rules.model import RuleSet
 from veille.rules.parse import TEST_SUFFIX, TOPICS_FILE, parse_rules, read_file, yaml_files
 from veille.rules.testevents import circumstances
@@ -263,9 +264,9 @@ def _play(
         coming = [asked[0].at] if asked else []
         coming += [_on_grid(waiting[0].received_at)] if waiting else []
         coming += [_on_grid(event.at) for event in case.events if event.at > now][:1]
-        coming += [] if engine.wakes_at is None else [_on_grid(engine.wakes_at)]
-        is_busy = not all(map(engine.is_steady, alerts.values())) or engine.is_restless
-        now = now + GRID if is_busy else max(now + GRID, min(coming, default=now))
+        wakes = (engine.wakes_at, wakes_at(alerts.values()))
+        coming += [_on_grid(at) for at in wakes if at is not None]
+        now = max(now + GRID, min(coming, default=now))
 
 
 def _on_grid(at: datetime) -> datetime:
@@ -318,11 +319,18 @@ def _why_not(missing: Sequence[Expected], readings: Sequence[Reading]) -> str:
 def _counted(reading: Reading) -> str:
     authors = f"{reading.author_count} author{'s' if reading.author_count > 1 else ''}"
     reason = reading.baseline.reason if reading.baseline else None
-    why = ", ".join(filter(None, (authors, reason)))
+    failed = next((c for c in conditions_of(reading) if not c.holds), None)
+    lacks = None if failed is None or reason else _condition(failed)
+    why = ", ".join(filter(None, (authors, reason, lacks)))
     named = _named(reading.rule, sorted(reading.group.items()))
     is_repeated = reading.mention_count > reading.value
     of = f" different in {reading.mention_count} mentions" if is_repeated else ""
     return f"{named} ({reading.value}/{reading.threshold}{of} by {why})"
+
+
+def _condition(failed: Condition) -> str:
+    value = "unknown" if failed.value is None else f"{failed.value:g}"
+    return f"{failed.name} {value} is not {failed.comparison} {failed.threshold:g}"
 
 
 def _fits(expected: Expected, found: Alert | Reading) -> bool:

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from veille.domain.alert import Alert, Reading
+from veille.domain.alert import Alert
 from veille.domain.calendar import Region
 from veille.domain.errors import InputError
 from veille.domain.history import HISTORY, History, hour_number
 from veille.domain.ids import fingerprint, parse_short_id
-from veille.domain.record import Observation
 from veille.domain.silence import Mute, mute_of
 from veille.domain.whynot import Commune, Outcome, Told, WhyNot
+from veille.pipeline import hindsight
 from veille.rules.engine import PARIS, Engine
 from veille.rules.evidence import ask_all, conditions_of
-from veille.rules.model import Rule, RuleKind, RuleSet
+from veille.rules.model import Rule, RuleSet
+from veille.rules.new_term import terms_of
+from veille.rules.params import NewTerm, Silence
 from veille.rules.view import Around, View, group_values
 from veille.store import (
     alerts,
@@ -30,17 +32,10 @@ from veille.store import (
     watermarks,
 )
 from veille.store.engine import Db
+from veille.store.surroundings import circumstances
 
 EVALUATED = "evaluate"
-LOOKS = 2000
-"""Mentions after this one that are played again: a burst of some minutes, a day of a calm town."""
-SCAN = 20_000
-"""Mentions that are looked through for those; beyond it the answer rests on what came before."""
 _TERRITORIAL = frozenset({"territory", "places"})
-_OF_OTHERS = frozenset({RuleKind.SEQUENCE, RuleKind.COMPOSITE})
-"""They look at other rules: all are played again."""
-_REMEMBERING = frozenset({RuleKind.SILENCE, RuleKind.UNANSWERED, RuleKind.NEW_TERM})
-"""What they know of the past is kept as of now, not as of then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +133,8 @@ def _read(answer: WhyNot, rule: Rule, view: View) -> WhyNot:
     """Return what the mention itself has against it, CONDITION when nothing."""
     seen = view.observation
     delay = seen.received_at - seen.created_at
+    silence = rule.params if isinstance(rule.params, Silence) else None
+    counts_own = silence is not None and silence.own
     answer = replace(
         answer,
         asked=ask_all(rule, view),
@@ -145,9 +142,9 @@ def _read(answer: WhyNot, rule: Rule, view: View) -> WhyNot:
     )
     if not seen.watches:
         return replace(answer, outcome=Outcome.UNWATCHED)
-    if rule.exclude_own and seen.own:
+    if rule.exclude_own and seen.own and not counts_own:
         return replace(answer, outcome=Outcome.OWN)
-    if delay > rule.late_by:
+    if delay > rule.late_by and silence is None:  # however late, it is a sign of life
         return replace(answer, outcome=Outcome.LATE, delay=delay, limit=rule.late_by)
     first = next((each for each in answer.asked if not each.holds), None)
     if first is not None:
@@ -155,6 +152,8 @@ def _read(answer: WhyNot, rule: Rule, view: View) -> WhyNot:
         return replace(answer, outcome=Outcome.TERRITORY if is_elsewhere else Outcome.WHERE)
     if any(not group_values(view, name) for name in rule.group_by):
         return replace(answer, outcome=Outcome.GROUP, group_by=rule.group_by)
+    if isinstance(rule.params, NewTerm) and not terms_of(view, rule.params.of):
+        return replace(answer, outcome=Outcome.GROUP, group_by=(rule.params.of,))
     return replace(answer, outcome=Outcome.CONDITION)
 
 
@@ -220,71 +219,79 @@ def _pending(answer: WhyNot, alert: Alert) -> WhyNot:
 
 def _nearest(db: Db, answer: WhyNot, rule: Rule, view: View, setting: Setting) -> WhyNot:
     """Return the look at which the rule came nearest, of all while the mention counted."""
-    if rule.kind in _REMEMBERING:
+    ranked = max(
+        ((_rank(look), -n, look) for n, look in enumerate(_looks(db, rule, view, setting))),
+        key=lambda one: one[:2],
+        default=None,
+    )
+    if ranked is None:
         return replace(answer, outcome=Outcome.FORGOTTEN)
-    best: tuple[tuple[float, ...], datetime, Reading] | None = None
-    for at, found in _looks(db, rule, view, setting):
-        rank = _rank(found)
-        if best is None or rank > best[0]:
-            best = (rank, at, found)
-    if best is None:
-        return replace(answer, outcome=Outcome.FORGOTTEN)
-    _, at, nearest = best
-    since = view.observation.received_at - rule.span
-    return replace(
+    at, conditions, found = ranked[2]
+    since = view.observation.received_at - hindsight.reach(rule)
+    answer = replace(
         answer,
-        outcome=Outcome.WOULD_FIRE if nearest.is_active else Outcome.CONDITION,
+        outcome=Outcome.WOULD_FIRE if all(c.holds for c in conditions) else Outcome.CONDITION,
         at=at,
-        conditions=conditions_of(nearest),
-        mention_count=nearest.mention_count,
-        baseline=nearest.baseline,
+        conditions=conditions,
         is_partial=setting.kept is not None and since < setting.now - setting.kept,
     )
+    if found is None:
+        return answer
+    return replace(answer, mention_count=found.mention_count, baseline=found.baseline)
 
 
-def _rank(found: Reading) -> tuple[float, ...]:
-    """Return how near to firing a reading is: how many conditions hold, then how much was counted.
+def _rank(look: hindsight.Look) -> tuple[float, ...]:
+    """Return how near to firing a look is: how many conditions hold, then how much was counted.
 
     Of two as near the earlier one is told.
     """
-    conditions = conditions_of(found)
+    _, conditions, found = look
     first = next((i for i, each in enumerate(conditions) if not each.holds), len(conditions))
     failed = conditions[first] if first < len(conditions) else None
-    return (first, 0.0 if failed is None or failed.value is None else failed.value, found.value)
+    value = 0.0 if failed is None or failed.value is None else failed.value
+    return (first, value, 0 if found is None else found.value)
 
 
-def _looks(db: Db, rule: Rule, view: View, setting: Setting) -> Iterator[tuple[datetime, Reading]]:
+def _looks(db: Db, rule: Rule, view: View, setting: Setting) -> Iterator[hindsight.Look]:
     """Yield what the rule said of the mention's groups when it came, and at each one after it."""
     seen = view.observation
-    rules = setting.ruleset if rule.kind in _OF_OTHERS else RuleSet(rules=(rule,))
-    engine = setting.engine(rules)
+    rules = setting.ruleset.needed_by(rule.id)
     start = seen.received_at
+    kept = hindsight.learnt(db, rules, setting.engine(rules), seen.seq)
+    engine = setting.engine(rules)
     recent = observations.recent(db, since=start - engine.horizon, up_to=seen.seq)
-    engine.restore(recent, _histories(db, rules, start), start)
+    engine.restore(recent, _histories(db, rules, start), start, memories=kept)
+    if rule.kind in hindsight.REMEMBERING:
+        scene = hindsight.Scene(
+            rule=rule,
+            view=view,
+            engine=engine,
+            memory=kept.get(rule.feed, {}),
+            around=circumstances(db, ()),
+            until=hindsight.heard_until(db, setting.now),
+        )
+        yield from hindsight.looks(db, scene)
+        return
     groups = _groups(rule, view)
     yield from _said(engine, rule, groups, start)
     looks = 0
-    for later in _after(db, seen):
+    for later in observations.after(db, seen.seq, limit=hindsight.LATER):
         if later.received_at > start + rule.window:
             continue
         engine.observe(later)
-        if later.analysis is None or looks >= LOOKS:
+        if later.analysis is None or looks >= hindsight.LOOKS:
             continue
         looks += 1
         at = max(start, later.received_at)
         yield from _said(engine, rule, groups, at)
 
 
-def _after(db: Db, seen: Observation) -> list[Observation]:
-    return observations.after(db, seen.seq, limit=SCAN)
-
-
 def _said(
     engine: Engine, rule: Rule, groups: frozenset[str], at: datetime
-) -> Iterator[tuple[datetime, Reading]]:
+) -> Iterator[hindsight.Look]:
     for found in engine.readings(at):
         if found.rule == rule.id and fingerprint(rule.id, found.group) in groups:
-            yield at, found
+            yield at, conditions_of(found), found
 
 
 def _groups(rule: Rule, view: View) -> frozenset[str]:

@@ -11,6 +11,8 @@ from veille.rules.spike import COLD, MIN_DAYS, Look
 from veille.rules.tail import residual
 
 _DAY = 24
+_ROUNDING = 0.001
+"""More than the rounding of a sum, and of what it is made of, can bring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,17 @@ def rise(
         expected=round(sum(means[begun:]), 4),
         is_high=is_high,
     )
+
+
+def may_be_high(build: Build, residuals: Sequence[float]) -> bool:
+    """Whether the sum of residuals that are nowhere above these can be high after the last.
+
+    Without its resets the sum is never lower, and grows with each of them.
+    """
+    total = 0.0
+    for found in residuals:
+        total = min(build.limit, max(0.0, total + found - build.k))
+    return total >= build.limit - _ROUNDING
 
 
 def against_steps(build: Build, counts: Sequence[int], season: Season, look: Look) -> Rise | None:

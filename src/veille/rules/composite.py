@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from graphlib import TopologicalSorter
 from zoneinfo import ZoneInfo
 
-from veille.domain.alert import Comparison, Condition, Reading
+from veille.domain.alert import OF_RULE, Comparison, Condition, Reading
 from veille.domain.record import Observation
 from veille.rules.model import Rule
 from veille.rules.params import Composite
@@ -64,9 +65,7 @@ class CompositeWatcher(Stateful):
             count = sum(bool(holding[rule]) for rule in self._asked.any_of)
             conditions.append(Condition(name=ANY, value=count, threshold=1))
         conditions += [
-            Condition(
-                name=rule, value=int(bool(holding[rule])), threshold=1, comparison=Comparison.BELOW
-            )
+            replace(_holds(rule, holding[rule]), comparison=Comparison.BELOW)
             for rule in self._asked.none_of
         ]
         asked = (*self._asked.all_of, *self._asked.any_of)
@@ -98,7 +97,7 @@ def in_order(composites: Sequence[CompositeWatcher]) -> list[CompositeWatcher]:
 
 
 def _holds(rule: str, holding: Sequence[Reading]) -> Condition:
-    return Condition(name=rule, value=int(bool(holding)), threshold=1)
+    return Condition(name=f"{OF_RULE}{rule}", value=int(bool(holding)), threshold=1)
 
 
 def _joined(evidence: Iterable[Sequence[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from veille.domain.alert import Alert, AlertState, Reading
+from veille.domain.alert import Reading
 from veille.domain.calendar import Region
 from veille.domain.circumstances import CALM, Circumstances
 from veille.domain.history import HISTORY, History, Tally
@@ -62,7 +62,6 @@ class Engine:
         for watcher in self._watchers:
             watcher.past.region = region
         self._stateful = [w for w in self._watchers if isinstance(w, Stateful)]
-        self._steady = {w.rule.id for w in self._stateful if w.is_steady}
         self._composites = in_order([w for w in self._watchers if isinstance(w, CompositeWatcher)])
         self._members = {rule for composite in self._composites for rule in composite.members}
         self._observers = [w for w in self._watchers if not isinstance(w, CompositeWatcher)]
@@ -88,21 +87,14 @@ class Engine:
         return self._horizon
 
     @property
-    def is_restless(self) -> bool:
-        """Whether time alone may make an alert of what was counted at the last look."""
-        return any(watcher.is_restless for watcher in self._watchers)
-
-    def is_steady(self, alert: Alert) -> bool:
-        """Whether looking at a firing alert again changes nothing before `wakes_at`."""
-        lasts = alert.state is AlertState.FIRING and alert.cleared_at is None
-        return lasts and alert.rule in self._steady
-
-    @property
     def wakes_at(self) -> datetime | None:
-        """When time alone may change what was read at the last look, at the earliest."""
+        """When time alone may change what was told at the last look, at the earliest.
+
+        No later than then it must look again: `now` or before means as soon as it can.
+        """
         known = (
             still.until if (still := self._still.get(watcher.rule.id)) else watcher.wakes_at
-            for watcher in self._stateful
+            for watcher in self._watchers
         )
         return min((at for at in known if at is not None), default=None)
 

@@ -13,8 +13,9 @@ from veille.rules.yaml_nodes import Fields, Findings, Items, Node, Scalar, shown
 MAX_TEXT = 2000
 MAX_POINTS = 500
 """Each previous window is counted again at every look."""
-_INTEGER = re.compile(r"\d{1,11}", re.ASCII)
-_DECIMAL = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_INTEGER = re.compile(r"0|[1-9]\d{0,10}", re.ASCII)
+_DECIMAL = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.\d{1,9})?", re.ASCII)
+_OCTAL = re.compile(r"0+(\d+(?:\.\d+)?)", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
 
@@ -76,7 +77,7 @@ class Reader:
                 return int(node.text)
             self.wrong(name, f"{node.text} is out of range: write {low} to {high}")
         else:
-            self.wrong(name, f"expected a whole number, not {shown(node)}")
+            self.wrong(name, f"expected a whole number, not {shown(node)}{octal(node)}")
         return default
 
     def decimal(self, name: str, default: float, low: float, high: float) -> float:
@@ -89,7 +90,7 @@ class Reader:
                 return float(node.text)
             self.wrong(name, f"{node.text} is out of range: write {low:g} to {high:g}")
         else:
-            self.wrong(name, f"expected a number such as 2.5, not {shown(node)}")
+            self.wrong(name, f"expected a number such as 2.5, not {shown(node)}{octal(node)}")
         return default
 
     def previous(self, points: int, min_points: int, low: int) -> tuple[int, int]:
@@ -166,3 +167,12 @@ class Reader:
             return {}
         inner = Reader(node, self.findings, tuple(node.nodes))
         return {key: inner.text(key) for key in node.nodes}
+
+
+def octal(node: Node) -> str:
+    """Return what to write instead of a number that begins with 0, "" for all else.
+
+    YAML 1.1 reads `010` as 8: who meant 10 would not see it.
+    """
+    found = _OCTAL.fullmatch(node.text) if isinstance(node, Scalar) else None
+    return "" if found is None else f": YAML may read it as octal: write {found[1]}"

@@ -70,7 +70,6 @@ _ENTITY = re.compile(r"(PER|LOC|ORG|MISC):\s*(.+)", re.DOTALL)
 _INSEE = re.compile(r"(?:\d\d|2[AB])(?:\d{3}|\d{0,2}\*)", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 
-
 _SHARES = {
     "word": 0.01, "stem": 0.01, "places": 0.01, "place.name": 0.01, "card.hazard": 0.03,
     "card.need": 0.03, "card.vulnerable": 0.03, "masked": 0.03, "hostility.target": 0.05,
@@ -233,6 +232,8 @@ def _number(name: str, written: str) -> Test:
     found = _NUMBER.fullmatch(written)
     if found is None:
         raise InputError(f'"{written[:60]}" is no comparison: write ">= 0.8"')
+    if re.match(r"-?0\d", found[2]):
+        raise InputError(f"{written}: YAML may read it as octal: write it without the first 0")
     low, high = NUMBER_FIELDS[name].low, NUMBER_FIELDS[name].high
     wanted = scored(float(found[2]))
     if not low <= wanted <= high or (found[1], wanted) in {(">", high), ("<", low)}:

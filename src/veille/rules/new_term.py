@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
@@ -17,7 +17,7 @@ from veille.domain.text import fold, printable
 from veille.rules.memory import Memory
 from veille.rules.model import Rule
 from veille.rules.params import NewTerm
-from veille.rules.reading import Seen
+from veille.rules.reading import Seen, tells
 from veille.rules.sliding import Entry, Group, Sliding, Values
 from veille.rules.stateful import Stateful
 from veille.rules.view import View
@@ -63,6 +63,7 @@ class NewTermWatcher(Stateful):
         self._sliding = Sliding(rule, limit=MAX_ENTRIES, labels=(*rule.group_by, TERM))
         self._fresh: dict[Values, datetime] = {}
         self._cleaned_at: datetime | None = None
+        self._is_moving = False
 
     def restore(self, states: Mapping[str, str]) -> None:
         """Go on from what the store holds."""
@@ -83,7 +84,7 @@ class NewTermWatcher(Stateful):
         self._sliding.pop(observation.key)
         if view is None or not self.counts(observation, view):
             return
-        terms = tuple(islice(self._terms(view), PER_MENTION))
+        terms = terms_of(view, self._asked.of)
         groups = tuple((*values, term) for values in self.groups(view) for term in terms)
         if not groups:
             return
@@ -124,9 +125,20 @@ class NewTermWatcher(Stateful):
         self._fresh = {values: at for values, at in self._fresh.items() if at > since}
         groups = ((values, self._sliding.group(values)) for values in sorted(self._fresh))
         new = [(values, group) for values, group in groups if group is not None and group.marks]
-        if len(new) > MAX_READINGS:
+        self._is_moving = is_crowded = len(new) > MAX_READINGS
+        if is_crowded:
             new = sorted(sorted(new, key=_weight)[:MAX_READINGS], key=lambda one: one[0])
-        return [self._reading(values, group) for values, group in new]
+        found = [self._reading(values, group) for values, group in new]
+        self._is_moving |= any(map(tells, found))
+        return found
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When one more counts; of terms that were told, or crowd others out, when one is over."""
+        if not self._is_moving:
+            return self._sliding.coming_at
+        old = min((at + self.rule.window for at in self._fresh.values()), default=None)
+        return min((at for at in (old, self._sliding.due_at) if at is not None), default=None)
 
     def _reading(self, values: Values, group: Group) -> Reading:
         authors = len(group.authors)
@@ -165,18 +177,26 @@ class NewTermWatcher(Stateful):
         self._fresh[values] = said.since  # known or not: it may have been edited away at a restart
         self.memory.put(mark, said)
 
-    def _terms(self, view: View) -> Iterator[str]:
-        """Yield each term of a mention once, in order."""
-        match self._asked.of:
-            case "entity":
-                found = (_shown(e.text) for e in view.analysis.entities if e.label != "PER")
-            case "place":
-                found = (place.insee or "" for place in view.analysis.places)
-            case "hashtag":
-                found = (w for w in view.tokens if w[0] == "#")
-            case _:
-                found = (w for w in view.tokens if _is_word(w))
-        return iter(dict.fromkeys(term for term in found if 1 < len(term) <= _LONGEST))
+
+def terms_of(view: View, of: str) -> tuple[str, ...]:
+    """Return each term of that sort in a mention once, in order, the first PER_MENTION."""
+    match of:
+        case "entity":
+            found = (_shown(e.text) for e in view.analysis.entities if e.label != "PER")
+        case "place":
+            found = (place.insee or "" for place in view.analysis.places)
+        case "hashtag":
+            found = (w for w in view.tokens if w[0] == "#")
+        case _:
+            found = (w for w in view.tokens if _is_word(w))
+    terms = dict.fromkeys(term for term in found if 1 < len(term) <= _LONGEST)
+    return tuple(islice(terms, PER_MENTION))
+
+
+def since_of(states: Mapping[str, str], values: Values) -> datetime | None:
+    """Return since when a group's term is said, from what the store holds by mark, None unknown."""
+    state = states.get(_mark(values))
+    return None if state is None else msgspec.json.decode(state, type=Said).since
 
 
 def _mark(values: Values) -> str:

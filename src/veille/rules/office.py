@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from veille.domain.calendar import Hours, Region, weekday
-
-LONGEST = 60
-"""Days that are looked through for hours of work: more than any holiday of an office."""
+from veille.domain.calendar import SUNDAY, Hours, Region
+from veille.domain.hours import Opening, due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +25,7 @@ def due_at(asked_at: datetime, within: timedelta, office: Office | None, zone: t
     """
     if office is None:
         return asked_at + within
-    left, day = within, asked_at.astimezone(zone).date() - timedelta(days=1)
-    for _ in range(LONGEST + within.days * 7):
-        starts, ends = office.hours.span(day, zone)
-        begins = max(starts, asked_at)
-        if weekday(day, office.region) in office.days and begins < ends:
-            if left <= ends - begins:
-                return begins + left
-            left -= ends - begins
-        day += timedelta(days=1)
-    return asked_at + timedelta(days=LONGEST) + left
+    # an office that is open on Sundays is open on holidays
+    region = Region.NONE if SUNDAY in office.days else office.region
+    opening = Opening(spans=(office.hours,), days=office.days, zone=zone, region=region)
+    return due(asked_at, within, opening)

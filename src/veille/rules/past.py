@@ -68,6 +68,10 @@ class Past:
         """Whether veille ran for enough of the time between to know how many came."""
         return self.unheard(start, end) <= (1 - HEARD) * (end - start)
 
+    def has_silence_since(self, start: datetime) -> bool:
+        """Whether veille stood still at some time after that."""
+        return any(over > start for _, over in self._silences)
+
     def unheard(
         self, start: datetime, end: datetime, outages: Iterable[tuple[datetime, datetime]] = ()
     ) -> timedelta:

@@ -11,7 +11,7 @@ from veille.domain.record import Observation
 from veille.rules.matchers import Needs, needs_of_any
 from veille.rules.model import Rule
 from veille.rules.params import Steps
-from veille.rules.reading import Seen
+from veille.rules.reading import Seen, tells
 from veille.rules.sliding import Entry, Group, Sliding, Values
 from veille.rules.stateful import Stateful
 from veille.rules.view import View
@@ -27,6 +27,7 @@ class SequenceWatcher(Stateful):
         super().__init__(rule, zone)
         self._steps = asked.steps
         self._sliding = Sliding(rule, limit=MAX_ENTRIES)
+        self._is_telling = False
 
     @property
     def keys(self) -> Collection[str]:
@@ -60,6 +61,11 @@ class SequenceWatcher(Stateful):
             )
         )
 
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When one more counts; of a sequence that was told, when one of it does no longer."""
+        return self._sliding.due_at if self._is_telling else self._sliding.coming_at
+
     def slide(self, now: datetime) -> None:
         """Count what has come, and let go of what is too old."""
         self._sliding.slide(now)
@@ -72,6 +78,7 @@ class SequenceWatcher(Stateful):
             if group.reading is None:
                 group.reading = self._reading(values, group)
             found.append(group.reading)
+        self._is_telling = any(map(tells, found))
         return found
 
     def _reading(self, values: Values, group: Group) -> Reading:

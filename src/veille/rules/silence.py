@@ -89,7 +89,7 @@ class SilenceWatcher(Stateful):
         self._looked_at = now
         until = min(now, self.around.heard_until or now)
         found: dict[Values, Reading] = {}
-        for mark, heard in self.memory.items():
+        for mark, heard in self._known():
             found[heard.values] = self._reading(mark, heard, until)
         for source, since in self.around.failing.items():
             for values in self._of_source(source, found):
@@ -103,12 +103,21 @@ class SilenceWatcher(Stateful):
         now, until = self._looked_at, self.around.heard_until
         if now is None:
             return None
-        wakes = (self._wakes(mark, heard, now) for mark, heard in self.memory.items())
+        wakes = (self._wakes(mark, heard, now) for mark, heard in self._known())
         found = [at for at in wakes if at is not None]
         downs = (since + self._asked.down_after for since in self.around.failing.values())
         found += [at for at in downs if at > now]
         at = min(found, default=None)
         return None if at is None or (until is not None and at > until) else at
+
+    def _known(self) -> list[tuple[str, Heard]]:
+        """Return what was heard where it is still listened: nobody misses what nobody reads."""
+        read = self.around.sources
+        return [
+            (mark, heard)
+            for mark, heard in self.memory.items()
+            if read is None or source_of(self.rule, heard.values) in {None, *read}
+        ]
 
     def _is_about(self, observation: Observation, view: View) -> bool:
         if self._asked.own:
@@ -129,7 +138,7 @@ class SilenceWatcher(Stateful):
     def _hear_own(self, known: Heard, observation: Observation) -> Heard:
         at = min(observation.created_at, observation.received_at)
         if not observation.own:
-            is_since = known.last is not None and at > known.last
+            is_since = known.last is not None and at > known.last and not observation.is_again
             return msgspec.structs.replace(known, others=known.others + is_since)
         if known.last is not None and at <= known.last:
             return known

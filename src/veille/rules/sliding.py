@@ -100,6 +100,16 @@ class Sliding:
         """The mentions that are kept; the view goes on showing what becomes of them."""
         return self._entries.keys()
 
+    @property
+    def coming_at(self) -> datetime | None:
+        """When the next entry begins to count; None when none is to come."""
+        return self._coming[0][0] if self._coming else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the next entry begins or ends to count, or is forgotten; None when nothing will."""
+        return None if self._due_at == _NEVER else self._due_at
+
     def put(self, entry: Entry) -> None:
         """The entry counts from its arrival on; its key must be free."""
         self._entries[entry.mark[2]] = entry

@@ -28,7 +28,6 @@ class Stateful:
     of which it must be told whether they were answered.
     """
 
-    is_restless: ClassVar[bool] = False
     is_steady: ClassVar[bool] = False
     """Whether what is read stays as it is until `wakes_at`, or until something is observed."""
 

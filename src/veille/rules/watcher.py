@@ -34,8 +34,8 @@ class Watcher(Protocol):
         """What it has counted, hour by hour."""
 
     @property
-    def is_restless(self) -> bool:
-        """Whether time alone may make an alert of what was seen at the last look."""
+    def wakes_at(self) -> datetime | None:
+        """When time alone may change what was told at the last look, at the earliest."""
 
     @property
     def keys(self) -> Container[str]:

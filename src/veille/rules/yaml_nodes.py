@@ -146,17 +146,21 @@ def _check_tokens(text: str) -> None:
         elif isinstance(token, _CLOSE):
             depth -= 1
         elif isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-            raise _RefusedError(_place(token.start_mark), "anchors (&) and aliases (*) are refused")
+            message = "anchors (&) and aliases (*) are refused: write the value at each place"
+            raise _RefusedError(_place(token.start_mark), message)
         elif isinstance(token, yaml.TagToken):
-            raise _RefusedError(_place(token.start_mark), "tags (!) are refused")
+            message = "tags (!) are refused: write the value alone, in quotes if it begins with !"
+            raise _RefusedError(_place(token.start_mark), message)
         if depth > MAX_DEPTH:
-            raise _RefusedError(_place(token.start_mark), f"nested deeper than {MAX_DEPTH}")
+            raise _RefusedError(
+                _place(token.start_mark), f"nested deeper than {MAX_DEPTH}: flatten it"
+            )
 
 
 def _convert(node: yaml.Node, findings: Findings) -> Node:
     line, column = node.start_mark.line + 1, node.start_mark.column + 1
     if isinstance(node, yaml.ScalarNode):
-        return Scalar(line, column, node.value, node.style is not None)
+        return Scalar(line, column, node.value, bool(node.style))  # libyaml: "" of a plain one
     if isinstance(node, yaml.SequenceNode):
         return Items(line, column, tuple(_convert(item, findings) for item in node.value))
     fields = Fields(line, column, {}, {})

@@ -166,3 +166,9 @@ def test_a_broken_chain_is_found(db: Db, now: datetime, sql: str, broken: int) -
     db.execute("DROP TRIGGER audit_never_shrinks")
     db.execute(sql)
     assert audit.verify(db) == broken
+
+
+@pytest.mark.parametrize("name", ["veille", " Veille ", "-"])
+def test_nobody_is_called_as_the_program_or_as_nobody(db: Db, now: datetime, name: str) -> None:
+    with pytest.raises(InputError):
+        users.add(db, name=name, password_hash="x", role=Role.TRIAGE, now=now)

@@ -174,6 +174,8 @@ class Alert:
     shadow: bool = False
 
 
+OF_RULE = "rule:"
+"""What the name of a condition begins with that is another rule: one may be called `spike`."""
 SILENT = frozenset({"silent_s", "silence_surprise", "down_s"})
 """Conditions of a source or group that is not heard, or cannot be."""
 

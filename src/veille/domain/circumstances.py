@@ -13,13 +13,15 @@ class Circumstances:
 
     `answered` holds keys of mentions whose queue item needs nobody any more. `failing` says of each
     source that cannot be read since when. `outages` are past times, by source and in order, in
-    which it could not. `heard_until` is when listening ends: a replay's file is over, and that
+    which it could not. `sources` are those that are read at all; None: all that were heard.
+    `heard_until` is when listening ends: a replay's file is over, and that
     nothing comes afterwards says nothing; None: it goes on.
     """
 
     answered: frozenset[str] = frozenset()
     failing: Mapping[str, datetime] = field(default_factory=dict)
     outages: Mapping[str, tuple[tuple[datetime, datetime], ...]] = field(default_factory=dict)
+    sources: frozenset[str] | None = None
     heard_until: datetime | None = None
 
     def unread(self, source: str, now: datetime) -> tuple[tuple[datetime, datetime], ...]:

@@ -4,9 +4,13 @@ VeilleError
 ├── InputError            what came from outside is wrong; says what, where and the remedy
 │   ├── ConfigError       config.toml, a secret, a command-line value (exit 2)
 │   ├── RuleError         a rule or test file
-│   ├── QueryError        a watch's boolean query
+│   ├── QueryError        a watch's boolean query, or a search; `key`, `column`
 │   ├── MentionError      one line of mention interchange
-│   └── TargetError       a target said of a text that is not hostile
+│   ├── OwnShiftError     a shift of somebody else, from who may give away only their own
+│   ├── LastAdminError    nobody would be left who may manage users
+│   ├── LoginRefused      an identity provider's word is not enough; `reason`
+│   ├── TargetError       a target said of a text that is not hostile
+│   └── ReasonError       a question or request is closed without an answer, and nobody said why
 ├── ModelError            model files missing, altered or of another version
 ├── SourceError           a source could not be read; `retry_after_s`, `may_retry`
 ├── IntakeRefused         a pushed request is refused; `status`
@@ -35,7 +39,17 @@ class RuleError(InputError):
 
 
 class QueryError(InputError):
-    """A watch's query does not parse."""
+    """A watch's query, or a search, does not parse.
+
+    `key` and `values` say the same in the catalogue, under `search.error`; `column` counts from 1,
+    0 where no place is to blame.
+    """
+
+    def __init__(self, message: str, *, key: str = "", column: int = 0, **values: object) -> None:
+        super().__init__(message)
+        self.key = key
+        self.column = column
+        self.values = values
 
 
 class MentionError(InputError):
@@ -44,6 +58,26 @@ class MentionError(InputError):
 
 class TargetError(InputError):
     """A target was said of a text that is not hostile."""
+
+
+class ReasonError(InputError):
+    """A question or request is closed without an answer, and nobody said why."""
+
+
+class OwnShiftError(InputError):
+    """A shift is somebody else's, and whoever asks may give away only their own."""
+
+
+class LastAdminError(InputError):
+    """Nobody would be left who may manage users."""
+
+
+class LoginRefused(InputError):
+    """An identity provider's word is not enough; `reason` is a key under `people.refused`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ModelError(VeilleError):

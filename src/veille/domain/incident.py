@@ -40,8 +40,8 @@ class QueueState(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody still has to do something."""
-        return self in {QueueState.NEW, QueueState.TAKEN, QueueState.WAITING}
+        """Whether somebody still has to do something: what was reported is followed up, too."""
+        return self not in {QueueState.ANSWERED, QueueState.CLOSED, QueueState.OUT_OF_SCOPE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,9 @@ class Incident:
     compare-and-swap; `touched` only when a person changed it: that is what a page compares.
     `repeats` is how often it was said again. `quiet_since` is when its last alert ended, while it
     lingers. `muted` says why nobody is told of it, `hushed` why not of single alerts of it.
+    `also` holds the keys of incidents merged into it: their alerts come here while it is open.
+    `merged_into` is the number of the incident that has all of this one. `kept_by` is who reopened
+    it or split it off: veille does not resolve it, a person does.
     `owed` holds the receivers that a calendar keeps from hearing, and what of: `opened` where they
     know nothing of it. One resolved that still has `notify_at` waits for the digest of its shift.
     """
@@ -86,13 +89,22 @@ class Incident:
     muted: Mute | None = None
     hushed: Mapping[str, Mute] = field(default_factory=dict)
     owed: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    merged_into: int | None = None
+    kept_by: str | None = None
     touched: int = 0
     version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueItem:
-    """A flagged mention: a rule with `flag: true` matched it, or a person put it there."""
+    """A flagged mention: a rule with `flag: true` matched it, or a person put it there.
+
+    `state_at` is since when it is in this state. `snoozed_until` hides it from the open list until
+    then; `waiting_for` says whom or what it waits for; `reason` why it was closed without an
+    answer. `answered_at` and `reported_at` stay once somebody did so, whatever follows: an action
+    does not close. `waiting_for` and `reason` are never in the audit trail.
+    """
 
     id: int
     mention: str
@@ -102,6 +114,14 @@ class QueueItem:
     created_at: datetime
     updated_at: datetime
     assignee: str | None = None
+    state_at: datetime | None = None
+    snoozed_until: datetime | None = None
+    snoozed_by: str | None = None
+    waiting_for: str | None = None
+    reason: str | None = None
+    answered_at: datetime | None = None
+    answered_by: str | None = None
+    reported_at: datetime | None = None
     version: int = 1
 
 
@@ -114,7 +134,11 @@ class Event:
     incident.resolved incident.withdrawn silence.added silence.expired queue.flagged queue.taken
     queue.assigned queue.changed queue.corrected queue.uncorrected queue.deleted queue.erased
     queue.expired note notification.sent notification.failed notification.diverted
-    notification.dropped incident.escalated. `actor` is a user's name, or `veille`. `data` holds
+    notification.dropped incident.escalated incident.reopened incident.merged incident.joined
+    incident.split incident.splitoff incident.undone queue.released queue.reopened queue.snoozed
+    queue.unsnoozed queue.woken queue.answered queue.reported queue.judged queue.undone
+    draft.written draft.edited draft.proposed draft.approved draft.published draft.dropped
+    draft.undone. `actor` is a user's name, or `veille`. `data` holds
     numbers and ids, never the text of a mention.
     """
 

@@ -28,9 +28,12 @@ class NotificationKind(StrEnum):
     ASSIGNED = "assigned"
     MUTED = "muted"  # somebody silenced it: the first message and its thread say until when
     RESOLVED = "resolved"
+    REOPENED = "reopened"  # somebody undid or reopened it: messages say so, and offer to take it
+    MERGED = "merged"  # somebody put it into another: its messages say which
     REDACTED = "redacted"  # a mention was deleted: messages that quote it are edited, no ping
     DIGEST = "digest"  # what a shift's budget held back: a document, about several incidents
     WEEKLY = "weekly"  # the weekly summary: a document, about no incident
+    TRIAL = "trial"  # a device that somebody tries: a document that says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +78,14 @@ class Facts:
 
     `value`, `threshold`, `author_count`, `mention_count`, `window` and `rule` are of its strongest
     alert. `evidence` holds mention keys, newest last: their texts are looked up when sending, so
-    that a deleted mention is never quoted. `usual` is the mean count per window before, None when
-    unknown; `baseline` is what a spike rule compared with, `conditions` what the rule asked, each
-    as measured when the alert began.
+    that a deleted mention is never quoted; `news` are those of them that are quoted first.
+    `usual` is the mean count per window before, None when unknown; `baseline` is what a spike rule
+    compared with, `conditions` what the rule asked, each as measured when the alert began.
     `certainty` in [0, 1] is the highest calibrated score among the evidence, None when no score
     took part. `actor` is who acknowledged, assigned or resolved. `relay` is set of an escalation.
-    `touched` and `muted_until` are the incident's. `verdict` is what people last said of it.
-    `diverted` stands in what a fallback is told. `coordination` is set where many accounts may act
-    together.
+    `touched`, `muted_until` and `merged_into` are the incident's. `verdict` is what people last
+    said of it. `diverted` stands in what a fallback is told. `coordination` is set where many
+    accounts may act together.
     """
 
     incident: int
@@ -100,6 +103,7 @@ class Facts:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
+    news: tuple[str, ...] = ()
     usual: float | None = None
     baseline: Baseline | None = None
     conditions: tuple[Condition, ...] = ()
@@ -109,6 +113,7 @@ class Facts:
     relay: Relay | None = None
     touched: int = 0
     muted_until: datetime | None = None
+    merged_into: int | None = None
     verdict: Verdict | None = None
     diverted: Diverted | None = None
     coordination: Coordination | None = None
@@ -128,6 +133,7 @@ class Quote:
 class Notification:
     """Everything a notifier needs to say it. `key` is the idempotency key of this outbox row.
 
+    `communes` are names of communes that the texts settle, most named first.
     `card` is of the most urgent mention that is quoted and has one. `take_link` opens the page
     on which this receiver takes the incident, empty where it has none. `may_repeat`: an earlier
     try may have arrived.
@@ -140,6 +146,7 @@ class Notification:
     link: str
     quotes: tuple[Quote, ...] = ()
     places: tuple[str, ...] = ()
+    communes: tuple[str, ...] = ()
     card: Card | None = None
     take_link: str = ""
     may_repeat: bool = False
@@ -173,6 +180,9 @@ class OutboxRow:
     attempts: int = 0
     may_repeat: bool = False
 
+
+TRIAL_KEY = "push.trial."
+"""What the outbox key of a trial begins with; the device's id and the second follow, by a dot."""
 
 Ref = Mapping[str, str]
 """How a channel names the first message of an incident (Slack: channel, ts; mail: message_id)."""

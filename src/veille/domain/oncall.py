@@ -33,6 +33,11 @@ class Shift:
     people: tuple[str, ...]
 
 
+def shift_key(shift: Shift) -> str:
+    """Return what names a shift of one person: until when, and who."""
+    return f"{int(shift.ends_at.timestamp())}.{shift.people[0]}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
     """Somebody takes over a schedule for a while. Of two at one time the later id counts."""

@@ -36,10 +36,14 @@ _FOLDS = _Folds()
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that must follow each other; `needle` is in every folded text they occur in."""
+    """Words that must follow each other; `needle` is in every folded text they occur in.
+
+    `parts` are the folded words, each with whether it is only the beginning of one.
+    """
 
     pattern: re.Pattern[str]
     needle: str
+    parts: tuple[tuple[str, bool], ...] = ()
 
     def holds(self, folded: str) -> bool:
         return self.needle in folded and self.pattern.search(folded) is not None
@@ -142,7 +146,11 @@ def parse_query(text: str) -> Query:
     QueryError with the column (from 1) and the remedy.
     """
     if len(text) > MAX_CHARS:
-        raise QueryError(f"query: longer than {MAX_CHARS} characters: split it into two watches")
+        raise QueryError(
+            f"query: longer than {MAX_CHARS} characters: split it into two watches",
+            key="long",
+            most=MAX_CHARS,
+        )
     root = _Parser(text).parse() if text.strip() else _ALL
     return Query(text, root, _needles(root))
 
@@ -177,7 +185,7 @@ class _Parser:
     def parse(self) -> Node:
         node = self._or()
         if self._peek().kind == ")":
-            raise _wrong(self._peek().column, 'this ")" closes nothing: remove it')
+            raise _wrong(self._peek().column, "stray", 'this ")" closes nothing: remove it')
         return node
 
     def _peek(self) -> _Token:
@@ -216,13 +224,14 @@ class _Parser:
             return token.node
         if token.kind != "(":
             what = f'"{token.kind}"' if token.kind else "the end"
-            raise _wrong(token.column, f"a word is missing before {what}: add it")
+            raise _wrong(token.column, "missing", f"a word is missing before {what}: add it")
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _wrong(token.column, f"more than {MAX_DEPTH} parentheses deep: simplify")
+            deep = f"more than {MAX_DEPTH} parentheses deep: simplify"
+            raise _wrong(token.column, "deep", deep)
         node = self._or()
         if self._take().kind != ")":
-            raise _wrong(token.column, 'this "(" is never closed: add ")"')
+            raise _wrong(token.column, "open", 'this "(" is never closed: add ")"')
         self._depth -= 1
         return node
 
@@ -235,19 +244,23 @@ def _tokens(text: str) -> list[_Token]:
     while at < end:
         match = _TOKEN.match(plain, at)
         if match is None:  # not reachable: every character starts a token
-            raise _wrong(at + 1, "not understood: remove it")
+            raise _wrong(at + 1, "stray", "not understood: remove it")
         column = at + len(match[0]) - len(match[0].lstrip()) + 1
         found += _read(match, column)
         at = match.end()
     if sum(token.kind == "term" for token in found) > MAX_TERMS:
-        raise QueryError(f"query: more than {MAX_TERMS} words: split it into two watches")
+        raise QueryError(
+            f"query: more than {MAX_TERMS} words: split it into two watches",
+            key="many",
+            most=MAX_TERMS,
+        )
     return [*found, _Token("", len(text) + 1)]
 
 
 def _read(match: re.Match[str], column: int) -> list[_Token]:
     parenthesis, minus, phrase, word, quote = match.groups()
     if quote:
-        raise _wrong(column, "this quote is never closed: add the closing one")
+        raise _wrong(column, "quote", "this quote is never closed: add the closing one")
     if parenthesis:
         return [_Token(parenthesis, column)]
     if phrase is not None:
@@ -259,7 +272,8 @@ def _read(match: re.Match[str], column: int) -> list[_Token]:
         return [_Token(word, column)]
     if word in _FRENCH:
         remedy = f'write {_FRENCH[word]}, or "{word}" in quotes for the word itself'
-        raise _wrong(column, f"{word} is no operator: {remedy}")
+        problem = f"{word} is no operator: {remedy}"
+        raise _wrong(column, "operator", problem, word=word, operator=_FRENCH[word])
     if word[0] == "-":
         return [_Token("NOT", column), _Token("term", column + 1, _term(word[1:], column))]
     return [_Token("term", column, _term(word, column))]
@@ -267,21 +281,24 @@ def _read(match: re.Match[str], column: int) -> list[_Token]:
 
 def _term(written: str, column: int) -> Term:
     """Return the words of a phrase as one pattern over folded text: literals, no backtracking."""
-    parts: list[str] = []
+    patterns: list[str] = []
+    parts: list[tuple[str, bool]] = []
     needle = ""
     for chunk in _fold(written).split():
         if "*" in chunk[:-1]:
-            raise _wrong(column, "* may only end a word: inond*")
+            raise _wrong(column, "star", "* may only end a word: inond*")
         found = words(chunk)
         if chunk[-1] == "*" and not (found and chunk[-2].isalnum()):
-            raise _wrong(column, "* needs a word before it: inond*")
+            raise _wrong(column, "star", "* needs a word before it: inond*")
         for place, word in enumerate(found):
             is_prefix = chunk[-1] == "*" and place == len(found) - 1
-            parts.append(_pattern(word, is_first=not parts, is_prefix=is_prefix))
+            patterns.append(_pattern(word, is_first=not patterns, is_prefix=is_prefix))
+            parts.append((word.lstrip("#@"), is_prefix))
             needle = max(needle, word, key=len)
-    if not parts:
-        raise _wrong(column, "no letter or digit to look for: write a word, or quote a phrase")
-    return Term(re.compile("".join(parts)), needle)
+    if not patterns:
+        problem = "no letter or digit to look for: write a word, or quote a phrase"
+        raise _wrong(column, "empty", problem)
+    return Term(re.compile("".join(patterns)), needle, tuple(parts))
 
 
 def _pattern(word: str, *, is_first: bool, is_prefix: bool) -> str:
@@ -326,5 +343,5 @@ def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(merged)
 
 
-def _wrong(column: int, problem: str) -> QueryError:
-    return QueryError(f"query: column {column}: {problem}")
+def _wrong(column: int, key: str, problem: str, **values: object) -> QueryError:
+    return QueryError(f"query: column {column}: {problem}", key=key, column=column, **values)

@@ -83,9 +83,9 @@ class Observation:
     """One analyzed mention as rules see it, in the order of `seq`.
 
     A deletion is an observation too, with `analysis` None: what it counted for is taken back.
-    An edit is a new observation of the same `key`. `media` holds the types of what came with the
-    text, `masked` the kinds of identifier that were masked in it, `metrics` is as first read.
-    `reply_to` and `thread` are keys of mentions.
+    An edit is a new observation of the same `key`: `is_again` then. `media` holds the types of what
+    came with the text, `masked` the kinds of identifier that were masked in it, `metrics` is as
+    first read. `reply_to` and `thread` are keys of mentions.
     """
 
     seq: int
@@ -106,6 +106,7 @@ class Observation:
     media: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
     metrics: Metrics | None = None
+    is_again: bool = False
     analysis: Analysis | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from veille.store.codec import clean, micros, to_json
@@ -43,19 +44,40 @@ def add(
     return int(seq)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How far the chain was verified: up to row `seq`, whose hash is `hash`.
+
+    `broken` is the first row that was changed, removed or put in; `is_whole`: none follows.
+    """
+
+    seq: int = 0
+    hash: str = GENESIS
+    broken: int | None = None
+    is_whole: bool = False
+
+
 def verify(db: Db) -> int | None:
     """Return the number of the first row that was changed, removed or put in, None when all hold.
 
     A last row removed is noticed by SQLite's own counter. Whoever can rewrite the whole file can
     rewrite the chain too: keep the newest hash elsewhere to notice that.
     """
-    expected, previous = 1, GENESIS
-    for row in db.execute("SELECT * FROM audit ORDER BY seq"):
-        if row["seq"] != expected or row["hash"] != _link(previous, _values(row)):
-            return expected
-        expected, previous = expected + 1, row["hash"]
+    return verify_on(db, Proof(), limit=-1).broken
+
+
+def verify_on(db: Db, proof: Proof, *, limit: int) -> Proof:
+    """Return the proof after up to `limit` more rows, all of them where it is negative."""
+    seq, previous, count = proof.seq, proof.hash, 0
+    rows = "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"
+    for row in db.execute(rows, (seq, limit)):
+        if row["seq"] != seq + 1 or row["hash"] != _link(previous, _values(row)):
+            return Proof(seq=seq, hash=previous, broken=seq + 1, is_whole=True)
+        seq, previous, count = row["seq"], row["hash"], count + 1
+    if count == limit:
+        return Proof(seq=seq, hash=previous)
     used = db.value("SELECT seq FROM sqlite_sequence WHERE name = 'audit'") or 0
-    return expected if used >= expected else None
+    return Proof(seq=seq, hash=previous, broken=seq + 1 if used > seq else None, is_whole=True)
 
 
 def _values(row: Row) -> tuple[str | int | None, ...]:

@@ -19,6 +19,7 @@ from veille.domain.correction import (
     settled,
 )
 from veille.domain.errors import InputError, RereadError
+from veille.store import facets
 from veille.store.codec import clean, json_list, micros, moment
 from veille.store.engine import Db, Row
 
@@ -82,7 +83,22 @@ def add(
             for c in found.values()
         ],
     )  # fmt: skip
+    if found:
+        facets.refresh(db, row["id"])
     return found
+
+
+def last(db: Db) -> int:
+    """Return the number of the last correction of all, 0 before the first."""
+    return int(db.value("SELECT max(seq) FROM corrections") or 0)
+
+
+def forget(db: Db, key: str, *, after: int) -> None:
+    """What was said of this mention after that correction was never said."""
+    number = db.value("SELECT id FROM mentions WHERE key = ?", (key,))
+    if number is not None:
+        db.execute("DELETE FROM corrections WHERE mention = ? AND seq > ?", (number, after))
+        facets.refresh(db, number)
 
 
 def corrected(db: Db, keys: Iterable[str]) -> dict[str, dict[str, Correction]]:

@@ -123,7 +123,7 @@ def without(facts: Facts, keys: Iterable[str]) -> Facts:
     """Return the facts without these mentions."""
     gone = set(keys)
     kept = tuple(key for key in facts.evidence if key not in gone)
-    return replace(facts, evidence=kept)
+    return replace(facts, evidence=kept, news=tuple(key for key in facts.news if key not in gone))
 
 
 def _newest(db: Db, incident: int, receiver: str) -> Showing | None:

@@ -49,3 +49,14 @@ def of(db: Db, alerts: Iterable[Alert]) -> Mapping[str, tuple[Example, ...]]:
             kept = example if row["is_current"] else replace(example, spans=())
             found[mark] = (*found.get(mark, ()), kept)
     return found
+
+
+def spans(db: Db, key: str) -> list[tuple[int, int]]:
+    """Return the places of a mention that any alert's rule matched; none once it was edited."""
+    rows = db.rows(
+        """SELECT e.example FROM examples e JOIN mentions m ON m.key = e.mention
+        WHERE e.mention = ? AND m.version = e.version AND m.state <> 'deleted'""",
+        (key,),
+    )
+    found = [_EXAMPLE.decode(row["example"]) for row in rows]
+    return [(span.start, span.end) for example in found for span in example.spans]

@@ -13,7 +13,7 @@ from veille.domain.correction import Correction
 from veille.domain.mention import MentionKind
 from veille.domain.record import MaskedMention, StoredMention, Tombstone
 from veille.domain.text import fold, words
-from veille.store import corrections, oppositions, tallies
+from veille.store import corrections, facets, oppositions, tallies
 from veille.store.codec import bounded, clean, json_list, micros, moment, to_json
 from veille.store.engine import Db, Row, Value
 
@@ -217,6 +217,11 @@ def counts(db: Db) -> dict[str, int]:
     return {row["state"]: row["count"] for row in found}
 
 
+def parked_count(db: Db) -> int:
+    """Return how many mentions could not be analyzed and wait for a person."""
+    return int(db.value("SELECT count(*) FROM mentions WHERE state = 'parked'"))
+
+
 def _is_stored(db: Db, key: str) -> bool:
     return db.row("SELECT 1 FROM mentions WHERE key = ?", (key,)) is not None
 
@@ -240,6 +245,7 @@ def _add(db: Db, mention: MaskedMention) -> str:
         db.execute("INSERT INTO mention_versions VALUES (?, ?, ?, ?, ?, ?)", tuple(old))
         db.execute(_EDIT, (*_content(mention), old["id"]))
     _identify(db, mention)
+    facets.refresh_key(db, mention.key)
     return "new" if old is None else "edited"
 
 
@@ -314,6 +320,7 @@ def _delete(db: Db, tombstone: Tombstone, now: datetime, *, cause: str) -> bool:
     db.execute("DELETE FROM analyses WHERE mention = ?", (number,))  # its entities quote the text
     db.execute("DELETE FROM corrections WHERE mention = ?", (number,))
     db.execute("DELETE FROM cluster_members WHERE mention = ?", (number,))
+    facets.refresh(db, number)
     db.execute(_UNNAMED, (number,))
     db.execute("INSERT INTO redactions (mention, cause) VALUES (?, ?)", (tombstone.key, cause))
     observe(db, number, now)

@@ -20,7 +20,8 @@ _METRICS = msgspec.json.Decoder(Metrics | None)
 
 # a version that was edited since has its text in mention_versions; a deleted one has none left
 _SELECT = """SELECT o.*, CASE WHEN o.version = m.version THEN m.text ELSE v.text END AS text,
-        a.analysis
+        a.analysis, EXISTS (
+            SELECT 1 FROM observations x WHERE x.mention = o.mention AND x.seq < o.seq) AS is_again
     FROM observations o
     JOIN mentions m ON m.id = o.mention
     LEFT JOIN mention_versions v ON v.mention = o.mention AND v.version = o.version
@@ -114,5 +115,6 @@ def _observation(row: Row) -> Observation:
         media=_NAMES.decode(row["media"]),
         masked=_NAMES.decode(row["masked"]),
         metrics=_METRICS.decode(row["metrics"]),
+        is_again=bool(row["is_again"]),
         analysis=None if row["analysis"] is None else _ANALYSIS.decode(row["analysis"]),
     )

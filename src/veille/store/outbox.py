@@ -246,6 +246,27 @@ def drop(db: Db, row: OutboxRow, *, now: datetime) -> None:
     )
 
 
+def withdraw(
+    db: Db, incident: int, kinds: Sequence[NotificationKind], *, at: datetime
+) -> frozenset[str]:
+    """What was planned then, of these kinds, and not tried yet is not sent; return for whom."""
+    gone = db.rows(
+        """DELETE FROM outbox WHERE incident = ?1 AND planned_at = ?2 AND state = 'waiting'
+        AND attempts = 0 AND kind IN (SELECT value FROM json_each(?3)) RETURNING receiver""",
+        (incident, micros(at), to_json(kinds)),
+    )
+    return frozenset(row["receiver"] for row in gone)
+
+
+def revive(db: Db, incident: int, *, since: datetime) -> None:
+    """What was dropped since then because somebody took the incident waits again."""
+    db.execute(
+        """UPDATE outbox SET state = 'waiting', dropped_at = NULL, ref = NULL, tried_at = NULL
+        WHERE incident = ? AND dropped_at >= ?""",
+        (incident, micros(since)),
+    )
+
+
 def park(db: Db, row: OutboxRow, *, error: str, now: datetime) -> None:
     """The row is not tried again and holds nothing back; its cause is in the log."""
     db.execute(

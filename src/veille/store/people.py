@@ -18,6 +18,12 @@ PARTS = {
     "evidence": "mention IN ({keys})",
     "examples": "mention IN ({keys})",
     "queue": "mention IN ({keys})",
+    "drafts": "item IN (SELECT id FROM queue WHERE mention IN ({keys}))",
+    "calls": "target IN (SELECT 'Q' || id FROM queue WHERE mention IN ({keys}))",
+    "deed_parts": "target IN (SELECT 'Q' || id FROM queue WHERE mention IN ({keys}))",
+    "item_verdicts": "item IN (SELECT id FROM queue WHERE mention IN ({keys}))",
+    "split_off": "mention IN ({keys})",
+    "obligations": "mention IN ({keys})",
 }
 _KEYS = "SELECT value FROM json_each(?1)"
 _HELD = f"""SELECT m.*, i.native_id, i.url, i.author_id, i.author_name, a.analysis,
@@ -131,6 +137,8 @@ def says(db: Db, piece: str) -> bool:
             """SELECT EXISTS (SELECT 1 FROM mentions WHERE instr(text, ?1))
             OR EXISTS (SELECT 1 FROM mention_versions WHERE instr(text, ?1))
             OR EXISTS (SELECT 1 FROM timeline WHERE instr(text, ?1))
+            OR EXISTS (SELECT 1 FROM drafts WHERE instr(text, ?1) OR instr(coalesce(image, ''), ?1))
+            OR EXISTS (SELECT 1 FROM templates WHERE instr(text, ?1))
             OR EXISTS (SELECT 1 FROM identities WHERE instr(coalesce(url, ''), ?1)
                 OR instr(native_id, ?1) OR instr(coalesce(author_name, ''), ?1))""",
             (piece,),
@@ -139,10 +147,12 @@ def says(db: Db, piece: str) -> bool:
 
 
 def notes(db: Db, names: Iterable[str]) -> list[str]:
-    """Return the incidents and queue items whose notes hold one of these names as it is."""
+    """Return the incidents and queue items whose notes or drafts hold one of these names."""
     found = db.rows(
-        f"""SELECT DISTINCT target FROM timeline WHERE text <> '' AND EXISTS (
-        SELECT 1 FROM ({_KEYS}) WHERE instr(text, value)) ORDER BY target""",  # noqa: S608 constants
+        f"""SELECT DISTINCT target FROM (SELECT target, text FROM timeline WHERE text <> ''
+            UNION ALL SELECT 'Q' || item, text || coalesce(image, '') || coalesce(link, '')
+            FROM drafts)
+        WHERE EXISTS (SELECT 1 FROM ({_KEYS}) WHERE instr(text, value)) ORDER BY target""",  # noqa: S608 constants
         (json_list(names),),
     )
     return [row["target"] for row in found]

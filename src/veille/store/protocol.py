@@ -19,3 +19,6 @@ class Store(Protocol):
 
     async def read(self, query: Callable[[Db], T]) -> T:
         """Return what the query reads from one snapshot."""
+
+    async def data_version(self) -> int:
+        """Return a number that changes when any process commits a change, and only then."""

@@ -43,8 +43,14 @@ _PURGES: tuple[tuple[str, str, str], ...] = (
         AND NOT EXISTS (SELECT 1 FROM redactions r WHERE r.mention = m.key)
         LIMIT ?2)"""),
     ("queue", "flagged", """DELETE FROM queue WHERE id IN (
-        SELECT id FROM queue WHERE state NOT IN ('new', 'taken', 'waiting') AND updated_at < ?1
-        LIMIT ?2)"""),
+        SELECT id FROM queue WHERE state IN ('answered', 'closed', 'out_of_scope')
+        AND updated_at < ?1 LIMIT ?2)"""),
+    # what can be undone for seconds is kept for a day, to say that it is too late
+    ("deeds", "logins", """DELETE FROM deeds WHERE id IN (
+        SELECT id FROM deeds WHERE at < ?1 LIMIT ?2)"""),
+    ("calls", "ended", """DELETE FROM calls WHERE ?1 AND (note, user) IN (
+        SELECT note, user FROM calls WHERE target NOT IN (SELECT 'I' || id FROM incidents)
+        AND target NOT IN (SELECT 'Q' || id FROM queue) LIMIT ?2)"""),
     ("incidents", "incident", """DELETE FROM incidents WHERE id IN (
         SELECT id FROM incidents WHERE state = 'resolved'
         AND json_extract(incident, '$.resolved_at')
@@ -79,14 +85,28 @@ _PURGES: tuple[tuple[str, str, str], ...] = (
         SELECT seq FROM timeline WHERE at < ?1
         AND target NOT IN (SELECT 'I' || id FROM incidents)
         AND target NOT IN (SELECT 'Q' || id FROM queue) LIMIT ?2)"""),
+    ("looks", "ended", """DELETE FROM looks WHERE ?1 AND (user, target) IN (
+        SELECT user, target FROM looks WHERE target NOT IN (SELECT 'I' || id FROM incidents)
+        AND target NOT IN (SELECT 'Q' || id FROM queue) LIMIT ?2)"""),
+    # what is still owed stays, whatever its age: it ends with its text at the latest
+    ("obligations", "flagged", """DELETE FROM obligations WHERE mention IN (
+        SELECT mention FROM obligations WHERE asked_at < ?1 AND state <> 'open'
+        AND coalesce(decided_at, asked_at) < ?1 LIMIT ?2)"""),
     ("tombstones", "tombstones", """DELETE FROM tombstones WHERE key IN (
         SELECT key FROM tombstones WHERE at < ?1 LIMIT ?2)"""),
     ("receipts", "receipts", """DELETE FROM receipts WHERE (source, webhook_id) IN (
         SELECT source, webhook_id FROM receipts WHERE at < ?1 LIMIT ?2)"""),
     ("login_failures", "logins", """DELETE FROM login_failures WHERE rowid IN (
         SELECT rowid FROM login_failures WHERE at < ?1 LIMIT ?2)"""),
+    ("api_requests", "logins", """DELETE FROM api_requests WHERE key IN (
+        SELECT key FROM api_requests WHERE at < ?1 LIMIT ?2)"""),
     ("sessions", "ended", """DELETE FROM sessions WHERE token_hash IN (
         SELECT token_hash FROM sessions WHERE expires_at < ?1 LIMIT ?2)"""),
+    ("invitations", "ended", """DELETE FROM invitations WHERE token_hash IN (
+        SELECT token_hash FROM invitations WHERE expires_at < ?1 LIMIT ?2)"""),
+    ("api_tokens", "ended", """DELETE FROM api_tokens WHERE id IN (
+        SELECT id FROM api_tokens WHERE min(expires_at, coalesce(revoked_at, expires_at)) < ?1
+        LIMIT ?2)"""),
 )  # fmt: skip
 
 

@@ -85,9 +85,12 @@ def lasting(db: Db, now: datetime) -> list[Silence]:
     return [_silence(row) for row in found]
 
 
-def list_(db: Db, *, limit: int = LISTED) -> list[Silence]:
-    """Return up to `limit` silences, over or not, the newest first."""
-    found = db.rows("SELECT id, silence FROM alert_silences ORDER BY id DESC LIMIT ?", (limit,))
+def list_(db: Db, *, limit: int = LISTED, before: int | None = None) -> list[Silence]:
+    """Return up to `limit` silences with numbers below `before`, over or not, newest first."""
+    found = db.rows(
+        "SELECT id, silence FROM alert_silences WHERE id < ? ORDER BY id DESC LIMIT ?",
+        (2**63 - 1 if before is None else before, limit),
+    )
     return [_silence(row) for row in found]
 
 

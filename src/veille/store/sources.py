@@ -37,6 +37,7 @@ class SourceHealth:
     error: str | None
     error_at: datetime | None
     next_try_at: datetime | None
+    failing_since: datetime | None = None
 
 
 def cursor(db: Db, source: str) -> str | None:
@@ -150,6 +151,7 @@ def health(db: Db) -> list[SourceHealth]:
             error=row["error"],
             error_at=moment(row["error_at"]),
             next_try_at=moment(row["next_try_at"]),
+            failing_since=moment(row["failing_since"]),
         )
         for row in db.rows("SELECT * FROM sources ORDER BY source")
     ]

@@ -10,21 +10,36 @@ from veille.domain.incident import QueueState
 from veille.store.codec import json_list, moment
 from veille.store.engine import Db
 
-_HANDLED = json_list(state for state in QueueState if not state.is_open)
+# what was reported is still followed, but a person decided what becomes of it
+_HANDLED = json_list(
+    state for state in QueueState if not state.is_open or state is QueueState.REPORTED
+)
 
 
 def circumstances(
-    db: Db, asks: Iterable[str], *, heard_until: datetime | None = None
+    db: Db,
+    asks: Iterable[str],
+    *,
+    heard_until: datetime | None = None,
+    sources: frozenset[str] | None = None,
 ) -> Circumstances:
-    """Return what holds now; of `asks`, which mentions nobody has to answer any more."""
+    """Return what holds now; of `asks`, which mentions nobody has to answer any more.
+
+    `sources` are those of the configuration: one that was removed does not fail for ever.
+    """
     outages: dict[str, list[tuple[datetime, datetime]]] = {}
     for row in db.rows("SELECT source, began_at, ended_at FROM outages ORDER BY began_at"):
         span = (moment(row["began_at"]), moment(row["ended_at"]))
         outages.setdefault(row["source"], []).append(span)
     return Circumstances(
         answered=_handled(db, list(asks)),
-        failing=_failing(db),
+        failing={
+            source: since
+            for source, since in _failing(db).items()
+            if sources is None or source in sources
+        },
         outages={source: tuple(spans) for source, spans in outages.items()},
+        sources=sources,
         heard_until=heard_until,
     )
 

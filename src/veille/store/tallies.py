@@ -39,6 +39,11 @@ def add(db: Db, at: datetime, entries: Iterable[Entry]) -> None:
     _change(db, micros(at), entries, by=1)
 
 
+def take_back(db: Db, at: datetime, entries: Iterable[Entry]) -> None:
+    """Each entry that was added for this moment counts once less."""
+    _change(db, micros(at), entries, by=-1)
+
+
 def count_mention(db: Db, number: int, analysis: Analysis) -> None:
     """The mention of this row number is counted as it is now, and no longer as it was before.
 

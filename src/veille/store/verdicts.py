@@ -1,19 +1,21 @@
-"""What people said of incidents, by rule: how often a rule was right."""
+"""What people said of incidents and queue items, by rule: how often a rule was right."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from veille.domain.incident import Verdict
-from veille.store.codec import clean, json_list, micros
-from veille.store.engine import Db
+from veille.domain.share import wilson
+from veille.store.codec import clean, json_list, micros, moment
+from veille.store.engine import Db, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """How the incidents of one rule were judged; those nobody judged are in none."""
+    """How the incidents and queue items of one rule were judged; the unjudged are in none."""
 
     true_alert: int = 0
     false_alarm: int = 0
@@ -22,9 +24,21 @@ class Judged:
     @property
     def precision(self) -> float | None:
         """Judged alerts that were worth it, in [0, 1]; a wrong label is still an alert."""
-        right = self.true_alert + self.wrong_label
-        judged = right + self.false_alarm
-        return right / judged if judged else None
+        return self._right / self.count if self.count else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the precision (Wilson), None of none."""
+        return wilson(self._right, self.count)
+
+    @property
+    def count(self) -> int:
+        """How many were judged."""
+        return self._right + self.false_alarm
+
+    @property
+    def _right(self) -> int:
+        return self.true_alert + self.wrong_label
 
 
 def add(
@@ -42,6 +56,39 @@ def add(
     return True
 
 
+def add_item(db: Db, item: int, rule: str, *, verdict: Verdict, actor: str, at: datetime) -> bool:
+    """The verdict on a queue item stands for the rule that put it there; false when it stood."""
+    if of_item(db, item) is verdict:
+        return False
+    db.execute(
+        """INSERT INTO item_verdicts VALUES (?, ?, ?, ?, ?) ON CONFLICT (item) DO UPDATE SET
+        rule = excluded.rule, verdict = excluded.verdict, actor = excluded.actor,
+        at = excluded.at""",
+        (item, rule, verdict, clean(actor), micros(at)),
+    )
+    return True
+
+
+def of_item(db: Db, item: int) -> Verdict | None:
+    """Return what was last said of this queue item, None when nobody said anything."""
+    found = db.value("SELECT verdict FROM item_verdicts WHERE item = ?", (item,))
+    return None if found is None else Verdict(found)
+
+
+def put_back(db: Db, incident: int, verdict: Verdict | None) -> None:
+    """What stood of this incident stands again; None: nobody had said anything."""
+    if verdict is None:
+        db.execute("DELETE FROM verdicts WHERE incident = ?", (incident,))
+    db.execute("UPDATE verdicts SET verdict = ? WHERE incident = ?", (verdict, incident))
+
+
+def put_back_item(db: Db, item: int, verdict: Verdict | None) -> None:
+    """What stood of this queue item stands again; None: nobody had said anything."""
+    if verdict is None:
+        db.execute("DELETE FROM item_verdicts WHERE item = ?", (item,))
+    db.execute("UPDATE item_verdicts SET verdict = ? WHERE item = ?", (verdict, item))
+
+
 def of(db: Db, incident: int) -> Verdict | None:
     """Return what was last said of this incident, None when nobody said anything."""
     found = db.value(
@@ -50,14 +97,38 @@ def of(db: Db, incident: int) -> Verdict | None:
     return None if found is None else Verdict(found)
 
 
+def is_of(db: Db, incident: int, *, actor: str, at: datetime) -> bool:
+    """Whether what stands of this incident was said by this user then."""
+    found = db.row(
+        "SELECT actor, at FROM verdicts WHERE incident = ? ORDER BY at DESC LIMIT 1", (incident,)
+    )
+    return found is not None and (found["actor"], found["at"]) == (clean(actor), micros(at))
+
+
 def by_rule(db: Db, *, since: datetime) -> dict[str, Judged]:
-    """Return how the incidents of each rule were judged since then; unjudged rules are absent."""
-    found = db.rows(
-        """SELECT rule, verdict, count(*) AS count FROM verdicts WHERE at >= ? AND rule <> ''
-        GROUP BY rule, verdict ORDER BY rule""",
+    """Return how the incidents and queue items of each rule were judged since then.
+
+    Unjudged rules are absent.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for row in _said(db, since):
+        counts.setdefault(row["rule"], Counter())[row["verdict"]] += 1
+    return {rule: Judged(**said) for rule, said in counts.items()}
+
+
+def by_month(db: Db, *, since: datetime, zone: tzinfo) -> dict[tuple[str, str], Judged]:
+    """Return the same by rule and month (`2026-11`, as the calendar of `zone` has it)."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for row in _said(db, since):
+        month = moment(row["at"]).astimezone(zone).strftime("%Y-%m")
+        counts.setdefault((row["rule"], month), Counter())[row["verdict"]] += 1
+    return {key: Judged(**said) for key, said in counts.items()}
+
+
+def _said(db: Db, since: datetime) -> list[Row]:
+    return db.rows(
+        """SELECT rule, verdict, at FROM verdicts WHERE at >= ?1 AND rule <> ''
+        UNION ALL SELECT rule, verdict, at FROM item_verdicts WHERE at >= ?1 AND rule <> ''
+        ORDER BY rule, at""",
         (micros(since),),
     )
-    counts: dict[str, dict[str, int]] = {}
-    for row in found:
-        counts.setdefault(row["rule"], {})[row["verdict"]] = row["count"]
-    return {rule: Judged(**said) for rule, said in counts.items()}

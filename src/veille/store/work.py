@@ -10,6 +10,7 @@ import msgspec
 
 from veille.domain.analysis import Analysis, UrgencyLabel
 from veille.domain.errors import InputError
+from veille.store import facets
 from veille.store.codec import clean, json_list, micros, moment, to_json
 from veille.store.engine import Db
 from veille.store.mentions import observe
@@ -189,6 +190,7 @@ def _save(db: Db, item: Work, analysis: Analysis, now: datetime) -> bool:
         error = NULL, sealed = CASE WHEN ? THEN sealed END WHERE id = ?""",
         (analysis.urgency.label is UrgencyLabel.URGENT, row["id"]),
     )
+    facets.refresh(db, row["id"])
     received_at = moment(row["received_at"])
     # what waited long (a kill, a backlog) counts from now: its window may have passed unseen
     observe(db, row["id"], received_at if now - received_at <= PROMPT else now)

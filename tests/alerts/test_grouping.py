@@ -222,6 +222,95 @@ def test_any_alert_that_doubled_is_told_with_its_own_numbers(reading, at):
     assert (facts.rule, facts.value, facts.evidence[-1]) == ("s", 6, "d")
 
 
+def test_an_info_is_told_once_and_its_end_however_often_it_comes_back(reading, at):
+    town = Town()
+    info = reading(severity=Severity.INFO)
+    town.matters = {"d": "fire"}
+    for second in range(0, 30_000, 300):
+        grown = reading(severity=Severity.INFO, value=3 + second, evidence=("a", "d"))
+        town.step(at(second), grown if second > 600 else info)
+    town.step(at(30_000))
+    town.step(at(60_000))
+    assert [kind for kind, _, _ in town.said if kind != "refreshed"] == ["opened", "resolved"]
+    refreshed = [kind for kind, _, _ in town.said if kind == "refreshed"]
+    assert refreshed, "its numbers stand in the first message"
+
+
+def test_an_info_that_becomes_a_warning_is_told_again(reading, at):
+    town = Town()
+    labels = {"watch": "m", "topic": "flood"}
+    info = reading(severity=Severity.INFO, labels=labels)
+    for second in range(0, 900, 300):
+        town.step(at(second), info)
+    town.step(at(900), info, reading(rule="s", labels=labels))
+    assert [kind for kind, _, _ in town.said] == ["opened", "updated"]
+
+
+def test_a_warning_left_of_a_crisis_is_told_as_a_warning(reading, at):
+    routes = [RouteSettings(match={"severity": "critical"}, receivers=["pager", "mail"])]
+    route = RouteSettings(receivers=("mail",), routes=routes, linger="2h")
+    town = Town(route)
+    labels = {"watch": "m", "topic": "danger"}
+    town.step(at(0), critical(reading, labels=labels))
+    town.step(at(600))
+    town.step(at(1200), reading(rule="s", labels=labels))
+    told = [(row.receiver, str(row.kind), str(row.facts.severity)) for row in town.rows]
+    assert told == [
+        ("pager", "opened", "critical"), ("mail", "opened", "critical"),
+        ("mail", "updated", "warning"),
+    ]  # fmt: skip
+    town.step(at(1800))
+    town.step(at(20_000))
+    ended = [(row.receiver, str(row.facts.severity)) for row in town.rows[3:]]
+    assert ended == [("pager", "critical"), ("mail", "critical")], "who heard of it hears its end"
+
+
+def test_a_danger_that_a_graver_incident_told_is_not_told_again(reading, at):
+    town = Town()
+    crisis = critical(reading, labels={"watch": "m", "topic": "danger"}, evidence=("a",))
+    water = {"watch": "m", "topic": "water"}
+    elsewhere = {"watch": "n", "topic": "water"}
+    town.matters = {"a": "gas"}
+    for second in (0, 30, 400, 800):
+        keys = ("b", "a") if second == 400 else ("b",)
+        town.step(
+            at(second), crisis,
+            reading(rule="s", labels=water, evidence=keys),
+            reading(rule="u", labels=elsewhere, evidence=keys),
+        )  # fmt: skip
+    told = [(kind, number) for kind, number, _ in town.said]
+    assert told == [("opened", 1), ("opened", 2), ("opened", 3), ("updated", 3)]
+    left = reading(rule="s", labels=water, evidence=("b", "a"))
+    for second in (900, 1300, 1700):
+        town.step(at(second), left, reading(rule="u", labels=elsewhere, evidence=("b",)))
+    told = [(kind, number) for kind, number, _ in town.said[4:]]
+    assert told == [("resolved", 1)], "nor when the graver one is over"
+
+
+def test_what_to_do_first_of_a_new_danger_is_on_the_gravest_alert(reading, at):
+    town = Town()
+    labels = {"watch": "m", "topic": "danger"}
+    crisis = critical(reading, labels=labels, annotations={"actions": "joindre le 112"})
+    town.matters = {"d": "collapse"}
+    talk = reading(rule="s", labels=labels, annotations={"actions": "publier un point"})
+    town.step(at(0), crisis, talk)
+    heard = reading(rule="s", labels=labels, annotations=talk.annotations, evidence=("a", "d"))
+    town.step(at(400), crisis, heard)
+    facts = town.rows[-1].facts
+    assert (str(town.rows[-1].kind), facts.news) == ("updated", ("d",))
+    assert facts.annotations == {"actions": "joindre le 112"}
+
+
+def test_the_newest_message_of_an_alert_that_joins_is_quoted_first(reading, at):
+    town = Town()
+    labels = {"watch": "m", "topic": "flood"}
+    first = reading(labels=labels)
+    town.step(at(0), first)
+    town.step(at(30), first)
+    town.step(at(400), first, reading(rule="s", labels=labels, evidence=("x", "y")))
+    assert (str(town.rows[-1].kind), town.rows[-1].facts.news) == ("updated", ("y",))
+
+
 def test_another_danger_is_told_and_quoted_and_the_same_one_is_not(reading, at):
     town, labels = Town(), {"watch": "m", "topic": "danger"}
     town.matters = {"a": "flood", "x": "flood", "fire": "fire", "y": "flood"}

@@ -9,7 +9,7 @@ import pytest
 from veille.alerts import handling
 from veille.domain.alert import Severity
 from veille.domain.errors import ConflictError, InputError
-from veille.domain.incident import Incident, IncidentState, QueueItem, QueueState
+from veille.domain.incident import Incident, IncidentState
 from veille.domain.notification import NotificationKind
 
 
@@ -18,14 +18,6 @@ def incident(at):
     return Incident(
         id=12, key="k", labels={}, state=IncidentState.OPEN, severity=Severity.CRITICAL, title="t",
         opened_at=at(0), updated_at=at(0), notify_at=at(99), notified_at=at(0), version=3,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def item(at):
-    return QueueItem(
-        id=7, mention="m", state=QueueState.NEW, severity=Severity.WARNING, rule="r",
-        created_at=at(0), updated_at=at(0),
     )  # fmt: skip
 
 
@@ -82,25 +74,14 @@ def test_nobody_hears_of_an_incident_they_were_never_told_of(incident, at):
     assert handling.acknowledge(quiet, actor="camille", now=at(5)).announce is None
 
 
-def test_a_queue_item_is_taken_once(item, at):
-    taken = handling.take(item, actor="camille", now=at(5))
-    assert (taken.subject.state, taken.subject.assignee) == (QueueState.TAKEN, "camille")
-    assert (taken.event.target, taken.event.kind) == ("Q7", "queue.taken")
-    assert taken.subject.version == 2
-    assert handling.take(taken.subject, actor="camille", now=at(6)).event is None
-    with pytest.raises(ConflictError, match="Q7 is camille's"):
-        handling.take(taken.subject, actor="jo", now=at(6))
-    given = handling.assign_item(taken.subject, to="jo", actor="camille", now=at(6)).subject
-    assert given.assignee == "jo"
-
-
-def test_a_closed_queue_item_is_worked_on_again_only_on_purpose(item, at):
-    closed = handling.change(item, to=QueueState.CLOSED, actor="camille", now=at(5)).subject
-    assert closed.assignee == "camille"
-    with pytest.raises(ConflictError, match="Q7 is closed"):
-        handling.take(closed, actor="camille", now=at(6))
-    with pytest.raises(ConflictError, match="Q7 is closed"):
-        handling.assign_item(closed, to="jo", actor="camille", now=at(6))
-    back = handling.change(closed, to=QueueState.NEW, actor="camille", now=at(7))
-    assert (back.subject.state, back.subject.assignee) == (QueueState.NEW, None)
-    assert back.event.data["from"] == "closed"
+def test_a_resolved_incident_is_reopened_on_purpose_and_veille_leaves_it_open(incident, at):
+    closed = handling.resolve(incident, actor="camille", now=at(9)).subject
+    again = handling.reopen(closed, actor="jo", now=at(20), again_at=at(99))
+    assert (again.subject.state, again.subject.assignee) == (IncidentState.OPEN, None)
+    assert (again.subject.kept_by, again.subject.notify_at) == ("jo", at(99))
+    assert again.subject.resolved_at is None
+    assert again.announce is NotificationKind.REOPENED
+    assert handling.reopen(incident, actor="jo", now=at(20), again_at=at(99)).event is None
+    merged = replace(closed, merged_into=3)
+    with pytest.raises(ConflictError, match="I12 was merged into I3 at"):
+        handling.reopen(merged, actor="jo", now=at(20), again_at=at(99))

@@ -200,3 +200,14 @@ def test_states_follow_each_other_and_for_and_keep_are_respected(steps, hold, ke
     follows = {("pending", "pending"), ("pending", "firing"), ("firing", "resolved"),
                ("resolved", "pending"), ("resolved", "firing")}  # fmt: skip
     assert set(pairwise(states)) <= follows
+
+
+def test_of_a_full_alert_an_edited_mention_is_neither_lost_nor_flagged_again(reading, at):
+    life = Life()
+    many = tuple(f"n{i}" for i in range(EVIDENCE_LIMIT))
+    life.step(at(0), reading(flag=True, evidence=many))
+    newest = (*many[2:], many[0], "new")  # the first of them was edited: it stands last
+    assert keys(life.step(at(10), reading(flag=True, evidence=newest))) == ["new"]
+    found = life.step(at(20), reading(flag=True, evidence=newest))
+    assert (keys(found), found.changed) == ([], ())
+    assert set(newest) == set(next(iter(life.alerts.values())).evidence)

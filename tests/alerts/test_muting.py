@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veille.alerts import handling
+from veille.alerts.announcing import PINGS
 from veille.alerts.grouping import plan
-from veille.alerts.hearing import PINGS
 from veille.alerts.lifecycle import step
 from veille.alerts.muting import Muting, labels_of, match_of
 from veille.alerts.quiet import BudgetSettings, CalendarSettings, InhibitSettings

@@ -479,3 +479,63 @@ async def test_who_is_called_by_name_in_a_shared_channel_is_called_there_after_i
     await duty.town.say("au secours")
     await duty.work()
     assert duty.heard()["astreinte"] == [0]
+
+
+async def test_an_acknowledgement_undone_lets_the_escalation_go_on_where_it_stood(
+    on_duty: Callable[..., Awaitable[Duty]],
+) -> None:
+    duty = await on_duty()
+    await duty.town.say("au secours")
+    await duty.work()
+    await duty.run(4)
+    await duty.work(later=timedelta(seconds=55))
+    done = await duty.actions.acknowledge("I1", actor="Anne")
+    await duty.work(later=timedelta(seconds=7))
+    assert duty.heard()["tel-bruno"] == []
+    await duty.actions.undo(done.id or 0, actor="Anne")
+    await duty.work()
+    assert [round(at, 2) for at in duty.heard()["tel-bruno"]] == [5.03]
+    await duty.run(6)
+    assert [round(at) for at in duty.heard()["tel-chloe"]] == [10]
+    found = await duty.town.store.read(lambda db: incidents.get(db, 1))
+    assert found is not None
+    assert (found.state, found.assignee) == ("open", None)
+
+
+async def test_a_relay_dropped_for_an_acknowledgement_goes_out_once_that_is_undone(
+    on_duty: Callable[..., Awaitable[Duty]],
+) -> None:
+    duty = await on_duty()
+    await duty.town.say("au secours")
+    await duty.work()
+    await duty.run(4)
+    duty.town.now += MINUTE
+    while await duty.escalate.step(duty.town.now):
+        pass
+    done = await duty.actions.acknowledge("I1", actor="Anne")
+    await duty.work(later=timedelta(seconds=2))
+    assert duty.heard()["tel-bruno"] == []
+    await duty.actions.undo(done.id or 0, actor="Anne")
+    await duty.work()
+    assert duty.heard()["tel-bruno"] == [5.0]
+
+
+async def test_an_undo_of_what_left_it_open_does_not_wind_its_escalation_back(
+    on_duty: Callable[..., Awaitable[Duty]],
+) -> None:
+    duty = await on_duty()
+    await duty.town.say("au secours")
+    await duty.work()
+    await duty.run(4)
+    await duty.work(later=timedelta(seconds=55))
+    done = await duty.actions.assign("I1", to="Bruno", actor="Anne")
+    await duty.work(later=timedelta(seconds=7))  # meanwhile the second relay is called
+    assert len(duty.heard()["tel-bruno"]) == 1
+    stood = await duty.town.store.read(lambda db: escalations.get(db, 1))
+    await duty.actions.undo(done.id or 0, actor="Anne")
+    assert await duty.town.store.read(lambda db: escalations.get(db, 1)) == stood
+    await duty.work()
+    await duty.run(1)
+    assert len(duty.heard()["tel-bruno"]) == 1
+    events = await duty.town.store.read(lambda db: timeline.whole(db, "I1"))
+    assert [event.kind for event in events].count("incident.escalated") == 2

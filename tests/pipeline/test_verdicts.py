@@ -71,11 +71,11 @@ async def test_the_last_word_stands_and_the_same_word_twice_is_said_once(
     assert await store.read(audit.verify) is None
 
 
-async def test_a_verdict_is_for_incidents_that_exist_as_they_were_seen(
+async def test_a_verdict_is_for_what_exists_as_it_was_seen(
     town: Town, store: SqliteStore, actions: Actions
 ) -> None:
     with pytest.raises(InputError):
-        await actions.judge("Q1", verdict=Verdict.TRUE_ALERT, actor="Camille")
+        await actions.judge("Q9", verdict=Verdict.TRUE_ALERT, actor="Camille")
     with pytest.raises(InputError):
         await actions.judge("I9", verdict=Verdict.TRUE_ALERT, actor="Camille")
     await actions.assign("I1", to="Sacha", actor="Sacha")

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from veille.alerts.settings import RouteSettings, receivers
-from veille.domain.alert import Alert
+from veille.domain.alert import Alert, Severity
 from veille.domain.ids import short_id
 from veille.domain.incident import Incident
 from veille.domain.notification import Facts, NotificationKind, OutboxRow
 
 FACTS_EVIDENCE = 200
 """Newest keys a notification carries; three of them are quoted."""
+PINGS = (NotificationKind.OPENED, NotificationKind.UPDATED, NotificationKind.REPEATED)
+"""What takes somebody's attention: that is what calendars keep back and a budget counts."""
+_OF_NOW = (*PINGS, NotificationKind.REFRESHED)
+"""What says how things stand: all else is about the incident as a whole."""
 _TOLD_ANYHOW = (NotificationKind.OPENED, NotificationKind.ESCALATED)
 
 
@@ -50,17 +54,19 @@ def announce(
     """Return one row per receiver, due now; with `to` only for these of its receivers.
 
     A receiver that a calendar kept from hearing of the opening hears of nothing else, unless it is
-    somebody's turn.
+    somebody's turn. What says how things stand is as grave as what fires now, all else as the
+    incident was at its gravest.
 
     `incident` stands as after the change: its version makes the idempotency key. `alerts` are its
     alerts; `certainty` is left to the caller. The numbers are those of `speaker`, by default the
     strongest alert; the receivers are those of the strongest. `quoted` keys are the first quoted.
     """
     top = strongest(alerts)
-    told = _Told(alerts=alerts, speaker=speaker or top, quoted=quoted)
+    severity = top.severity if kind in _OF_NOW and top is not None else incident.severity
+    told = _Told(alerts=alerts, speaker=speaker or top, quoted=quoted, severity=severity)
     facts = _facts(incident, told, now=now, actor=actor)
     key = f"{short_id('I', incident.id)}-{kind}-{incident.version}"
-    names = receivers(route, routing_labels(incident, top))
+    names = receivers(route, routing_labels(incident, top, severity))
     return tuple(
         OutboxRow(key=key, receiver=name, incident=incident.id, kind=kind, facts=facts, due_at=now)
         for name in (names if to is None else filter(to.__contains__, names))
@@ -68,10 +74,15 @@ def announce(
     )
 
 
-def routing_labels(incident: Incident, top: Alert | None) -> dict[str, str]:
-    """Return what decides who is told: labels of the strongest alert and of the incident."""
+def routing_labels(
+    incident: Incident, top: Alert | None, severity: Severity | None = None
+) -> dict[str, str]:
+    """Return what decides who is told: labels of the strongest alert and of the incident.
+
+    `severity` is by default the incident's.
+    """
     own = {} if top is None else {**top.labels, **incident.labels, "rule": top.rule}
-    return {**incident.labels, "rule": "", **own, "severity": str(incident.severity)}
+    return {**incident.labels, "rule": "", **own, "severity": str(severity or incident.severity)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +92,7 @@ class _Told:
     alerts: Sequence[Alert]
     speaker: Alert | None
     quoted: Sequence[str]
+    severity: Severity
 
 
 def _facts(incident: Incident, told: _Told, *, now: datetime, actor: str | None) -> Facts:
@@ -89,7 +101,7 @@ def _facts(incident: Incident, told: _Told, *, now: datetime, actor: str | None)
     return Facts(
         incident=incident.id,
         title=_headline(incident, told),
-        severity=incident.severity,
+        severity=told.severity,
         state=incident.state,
         at=now,
         opened_at=incident.opened_at,
@@ -102,19 +114,21 @@ def _facts(incident: Incident, told: _Told, *, now: datetime, actor: str | None)
         labels={**labels, **incident.labels},
         annotations={} if top is None else top.annotations,
         evidence=_evidence(told),
+        news=tuple(told.quoted),
         baseline=None if top is None else top.baseline,
         conditions=() if top is None else top.conditions,
         assignee=incident.assignee,
         actor=actor,
         touched=incident.touched,
         muted_until=None if incident.muted is None else incident.muted.until,
+        merged_into=incident.merged_into,
     )
 
 
 def _headline(incident: Incident, told: _Told) -> str:
-    """Return the speaker's title where it is as grave as the incident: « feu » is no « crue »."""
+    """Return the speaker's title where nothing graver fires: « feu » is no « crue »."""
     speaker = told.speaker
-    if speaker is None or speaker.severity is not incident.severity or not told.quoted:
+    if speaker is None or speaker.severity is not told.severity or not told.quoted:
         return incident.title
     return title(speaker)
 

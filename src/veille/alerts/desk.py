@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from veille.alerts.announcing import announce, strongest, title
+from veille.alerts.announcing import PINGS, announce, strongest, title
 from veille.alerts.digest import Digest, digests, gathered
 from veille.alerts.events import alert_event, incident_event, mute_event
-from veille.alerts.hearing import PINGS, Ear, listen, over_budget, owed
+from veille.alerts.hearing import Ear, listen, over_budget, owed
 from veille.alerts.muting import Muting, Scene, why_muted
-from veille.alerts.news import news, tell
+from veille.alerts.news import news, tell, told_elsewhere
 from veille.alerts.settings import RouteSettings
 from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.ids import fingerprint
@@ -96,6 +96,8 @@ class Desk:
         ear = listen(incident, firing, self._route, self._scene)
         if dict(incident.hushed) != ear.hushed:
             incident = replace(self._next_version(incident), hushed=ear.hushed)
+        if known_now := told_elsewhere(incident, firing, self._matters, self._at_work()):
+            incident = replace(self._next_version(incident), told_matters=known_now)
         if ear.top is not None:
             incident = self._expect(incident, ear, ear.top, now)
         mute = self._why_held(incident, ear, now)
@@ -138,7 +140,7 @@ class Desk:
         return next((i for i in self._at_work() if mark in i.alerts), None)
 
     def _of_key(self, key: str) -> Incident | None:
-        return next((i for i in self._at_work() if i.key == key), None)
+        return next((i for i in self._at_work() if i.key == key or key in i.also), None)
 
     def _at_work(self) -> list[Incident]:
         return [i for i in self.incidents.values() if i.state is not IncidentState.RESOLVED]
@@ -227,7 +229,7 @@ class Desk:
         return replace(self._next_version(incident), notify_at=due, has_news=has_news)
 
     def _notify(self, incident: Incident, ear: Ear, top: Alert, now: datetime) -> None:
-        is_open = incident.state is IncidentState.OPEN
+        is_open, is_asking = incident.state is IncidentState.OPEN, _is_asking(incident)
         kind = self._kind(incident, now)
         repeats = incident.repeats + (kind is NotificationKind.REPEATED)
         said = replace(
@@ -236,11 +238,11 @@ class Desk:
             notified_at=now,
             notified_value=max(incident.notified_value, top.value),
             has_news=False,
-            notify_at=now + self._route.repeat_after(repeats) if is_open else None,
+            notify_at=now + self._route.repeat_after(repeats) if is_open and is_asking else None,
             repeats=repeats,
             owed=owed(incident, kind, ear),
         )
-        if kind is not NotificationKind.REFRESHED:
+        if kind is not NotificationKind.REFRESHED or not is_asking:
             said = tell(said, ear.heard, self._matters)
         self.incidents[incident.id] = said
         if kind in PINGS:
@@ -255,7 +257,7 @@ class Desk:
             route=self._route,
             now=now,
             speaker=found.speaker(ear.heard) or top,
-            quoted=found.keys,
+            quoted=(*found.keys, *found.latest(incident)),
             to=[name for name in ear.open if name not in incident.owed],
         )
 
@@ -291,7 +293,8 @@ class Desk:
             incident = self._tell_late(incident, known, ended_at, now)
         incident = self.incidents[incident.id]
         quiet_since = incident.quiet_since or ended_at
-        if incident.notified_at is None or now - quiet_since >= self._route.lingering:
+        is_over = incident.notified_at is None or now - quiet_since >= self._route.lingering
+        if is_over and incident.kept_by is None:
             self._resolve(incident, known, now)
             return
         if incident.quiet_since is None:
@@ -334,6 +337,8 @@ class Desk:
     def _kind(self, incident: Incident, now: datetime) -> NotificationKind:
         if incident.notified_at is None:
             return NotificationKind.OPENED
+        if not _is_asking(incident):
+            return NotificationKind.REFRESHED
         is_old = now - incident.notified_at >= self._route.repeat_after(incident.repeats)
         if incident.state is IncidentState.OPEN and is_old:
             return NotificationKind.REPEATED
@@ -347,6 +352,11 @@ class Desk:
 
 def _raises(alert: Alert, incident: Incident) -> bool:
     return alert.severity.rank > incident.severity.rank
+
+
+def _is_asking(incident: Incident) -> bool:
+    """Whether something is asked of people: an info is read when there is time, and told once."""
+    return incident.severity is not Severity.INFO
 
 
 def _earlier(one: datetime | None, other: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""What people do with incidents and queue items, as pure changes: who came second is told so."""
+"""What people do with incidents, as pure changes: who came second is told so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import short_id
-from veille.domain.incident import Event, Incident, IncidentState, QueueItem, QueueState, Verdict
+from veille.domain.incident import Event, Incident, IncidentState, QueueItem, Verdict
 from veille.domain.notification import NotificationKind
 
 Subject = TypeVar("Subject", Incident, QueueItem)
@@ -40,8 +40,8 @@ def acknowledge(
         if incident.acknowledged_by == actor:
             return Handled(subject=incident)
         raise ConflictError(
-            f"{_name(incident)} was acknowledged by {incident.acknowledged_by} at "
-            f"{_when(incident.acknowledged_at, zone)}: assign it to take it over"
+            f"{name_of(incident)} was acknowledged by {incident.acknowledged_by} at "
+            f"{when(incident.acknowledged_at, zone)}: assign it to take it over"
         )
     taken = replace(
         incident,
@@ -65,7 +65,7 @@ def assign(
     ConflictError when it is resolved, InputError for a name that is empty or too long.
     """
     _check_not_resolved(incident, zone)
-    _check_name(to)
+    check_name(to)
     if incident.assignee == to:
         return Handled(subject=incident)
     given = replace(
@@ -107,44 +107,42 @@ def judge(incident: Incident, *, verdict: Verdict, actor: str, now: datetime) ->
     `touched` too: no message follows that would show it, and the last word of all stands.
     """
     said = replace(incident, updated_at=now, version=incident.version + 1)
-    data = {"verdict": str(verdict), "incident": _name(said), "severity": str(said.severity)}
-    event = Event(target=_name(said), at=now, kind="incident.judged", actor=actor, data=data)
+    data = {"verdict": str(verdict), "incident": name_of(said), "severity": str(said.severity)}
+    event = Event(target=name_of(said), at=now, kind="incident.judged", actor=actor, data=data)
     return Handled(subject=said, event=event)
 
 
-def take(item: QueueItem, *, actor: str, now: datetime) -> Handled[QueueItem]:
-    """Return the queue item taken by `actor`.
+def reopen(
+    incident: Incident, *, actor: str, now: datetime, again_at: datetime, zone: tzinfo = UTC
+) -> Handled[Incident]:
+    """Return the incident open again and nobody's; veille does not resolve it any more.
 
-    ConflictError when it is done with, or somebody else has it.
+    What still fires of it is told again at `again_at`. ConflictError when it was merged into
+    another: that one has its alerts.
     """
-    if not item.state.is_open:
-        raise ConflictError(f"{_name(item)} is {item.state}: change its state to work on it again")
-    if item.assignee is not None and item.assignee != actor:
-        raise ConflictError(f"{_name(item)} is {item.assignee}'s: assign it to take it over")
-    return _handled_item(
-        item, replace(item, state=QueueState.TAKEN, assignee=actor), "taken", actor, now
+    if incident.state is not IncidentState.RESOLVED:
+        return Handled(subject=incident)
+    if incident.merged_into is not None:
+        into = short_id("I", incident.merged_into)
+        raise ConflictError(
+            f"{name_of(incident)} was merged into {into} at "
+            f"{when(incident.resolved_at, zone)}: work on {into}"
+        )
+    again = replace(
+        incident,
+        state=IncidentState.OPEN,
+        assignee=None,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        resolved_at=None,
+        resolved_by=None,
+        notify_at=again_at if incident.notified_at is not None else None,
+        kept_by=actor,
+        updated_at=now,
+        touched=incident.touched + 1,
+        version=incident.version + 1,
     )
-
-
-def assign_item(item: QueueItem, *, to: str, actor: str, now: datetime) -> Handled[QueueItem]:
-    """Return the queue item given to `to`; a new one counts as taken.
-
-    ConflictError when it is done with, InputError for a name that is empty or too long.
-    """
-    _check_name(to)
-    if not item.state.is_open:
-        raise ConflictError(f"{_name(item)} is {item.state}: change its state to work on it again")
-    state = QueueState.TAKEN if item.state is QueueState.NEW else item.state
-    return _handled_item(item, replace(item, state=state, assignee=to), "assigned", actor, now)
-
-
-def change(item: QueueItem, *, to: QueueState, actor: str, now: datetime) -> Handled[QueueItem]:
-    """Return the queue item in state `to`; closing states too, and back to `new` without assignee.
-
-    Who changes an item that nobody has becomes its assignee.
-    """
-    assignee = None if to is QueueState.NEW else item.assignee or actor
-    return _handled_item(item, replace(item, state=to, assignee=assignee), "changed", actor, now)
+    return _handled_incident(again, "reopened", NotificationKind.REOPENED, actor)
 
 
 def _handled_incident(
@@ -152,50 +150,37 @@ def _handled_incident(
 ) -> Handled[Incident]:
     data = {"state": str(incident.state), "assignee": incident.assignee}
     event = Event(
-        target=_name(incident),
+        target=name_of(incident),
         at=incident.updated_at,
         kind=f"incident.{verb}",
         actor=actor,
-        data={**data, "incident": _name(incident), "severity": str(incident.severity)},
+        data={**data, "incident": name_of(incident), "severity": str(incident.severity)},
     )
     # who never heard of the incident is not told what became of it
     heard = announce if incident.notified_at is not None else None
     return Handled(subject=incident, event=event, announce=heard)
 
 
-def _handled_item(
-    before: QueueItem, after: QueueItem, verb: str, actor: str, now: datetime
-) -> Handled[QueueItem]:
-    if after == before:
-        return Handled(subject=before)
-    after = replace(after, updated_at=now, version=before.version + 1)
-    event = Event(
-        target=_name(after),
-        at=now,
-        kind=f"queue.{verb}",
-        actor=actor,
-        data={"from": str(before.state), "state": str(after.state), "assignee": after.assignee},
-    )
-    return Handled(subject=after, event=event)
-
-
 def _check_not_resolved(incident: Incident, zone: tzinfo) -> None:
     if incident.state is IncidentState.RESOLVED:
         raise ConflictError(
-            f"{_name(incident)} was resolved by {incident.resolved_by} at "
-            f"{_when(incident.resolved_at, zone)}: it is not reopened; "
-            "a new alert opens a new incident"
+            f"{name_of(incident)} was resolved by {incident.resolved_by} at "
+            f"{when(incident.resolved_at, zone)}: it is not reopened by that; reopen it first, or "
+            "wait: a new alert opens a new incident"
         )
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """InputError for a name of nobody: empty, or too long."""
     if not name.strip() or len(name) > MAX_NAME:
         raise InputError(f"nobody to assign to: write a name of 1 to {MAX_NAME} characters")
 
 
-def _name(subject: Incident | QueueItem) -> str:
+def name_of(subject: Incident | QueueItem) -> str:
+    """Return `I12` or `Q345`."""
     return short_id("I" if isinstance(subject, Incident) else "Q", subject.id)
 
 
-def _when(at: datetime | None, zone: tzinfo) -> str:
+def when(at: datetime | None, zone: tzinfo) -> str:
+    """Return a moment as a message of the command line says it."""
     return "an unknown time" if at is None else at.astimezone(zone).isoformat(timespec="minutes")

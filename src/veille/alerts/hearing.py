@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from veille.alerts.announcing import routing_labels, strongest
+from veille.alerts.announcing import PINGS, routing_labels, strongest
 from veille.alerts.muting import Scene, quiet_receivers, why_muted
 from veille.alerts.settings import RouteSettings
 from veille.domain.alert import Alert
 from veille.domain.incident import Incident
 from veille.domain.notification import NotificationKind
 from veille.domain.silence import Mute, MuteKind
-
-PINGS = (NotificationKind.OPENED, NotificationKind.UPDATED, NotificationKind.REPEATED)
-"""What takes somebody's attention: that is what calendars keep back and a budget counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +42,8 @@ def listen(incident: Incident, alerts: Sequence[Alert], route: RouteSettings, sc
     silent = {mark for mark, mute in hushed.items() if mute.kind is MuteKind.SILENCE}
     top = strongest(alert for alert in alerts if alert.fingerprint not in hushed)
     loudest = strongest(alerts)
-    labels = routing_labels(incident, top or loudest)
+    speaking = top or loudest
+    labels = routing_labels(incident, speaking, None if speaking is None else speaking.severity)
     names = quiet_receivers(route, labels, muting=scene.muting, now=scene.now)
     why = None
     if top is None and loudest is not None:

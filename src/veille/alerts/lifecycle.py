@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from veille.domain.alert import Alert, AlertState, Flag, Reading, Transition
 from veille.domain.ids import fingerprint
@@ -70,6 +71,18 @@ def step(
     for alert in quiet.values():
         note(alert, *advance(alert, None, now))
     return Step(changed=tuple(changed), transitions=tuple(transitions), flags=tuple(flags))
+
+
+def wakes_at(alerts: Iterable[Alert]) -> datetime | None:
+    """Return when time alone changes one of these first, while what is read of them stays."""
+    found = (_turns_at(alert) for alert in alerts)
+    return min((at for at in found if at is not None), default=None)
+
+
+def _turns_at(alert: Alert) -> datetime | None:
+    if alert.state is AlertState.PENDING:
+        return alert.started_at + alert.hold
+    return None if alert.cleared_at is None else alert.cleared_at + alert.keep_firing
 
 
 def advance(
@@ -161,9 +174,12 @@ def _is_same(alert: Alert, reading: Reading) -> bool:
 
 
 def _joined(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
-    known = set(old)
+    """Return both, the newest; what is read now stays, or it would be fresh at the next look."""
+    known, wanted = set(old), set(new)
     fresh = tuple(key for key in new if key not in known)
-    return (old + fresh)[-EVIDENCE_LIMIT:] if fresh else old
+    spare = len(old) + len(fresh) - EVIDENCE_LIMIT
+    dropped = set(islice((key for key in old if key not in wanted), max(0, spare)))
+    return tuple(key for key in old if key not in dropped) + fresh if fresh else old
 
 
 def _cool(alert: Alert, now: datetime) -> tuple[Alert, Transition | None]:

@@ -28,10 +28,20 @@ class News:
         """Whether there is any."""
         return bool(self.joined or self.grown or self.keys)
 
-    def speaker(self, firing: Iterable[Alert]) -> Alert | None:
-        """Return the strongest alert that has the news; None where none has."""
-        keys = set(self.keys)
-        return strongest([*self.grown, *(a for a in firing if keys & set(a.evidence))])
+    def speaker(self, firing: Sequence[Alert]) -> Alert | None:
+        """Return the strongest alert that has the news; None where none has.
+
+        Of a new matter only one that nothing outranks speaks: what to do first is on the gravest.
+        """
+        keys, rank = set(self.keys), max((a.severity.rank for a in firing), default=0)
+        telling = (a for a in firing if a.severity.rank == rank and keys & set(a.evidence))
+        return strongest([*self.grown, *telling])
+
+    def latest(self, incident: Incident) -> tuple[str, ...]:
+        """Return the newest mention of each alert that joined or came back."""
+        back = (alert for alert in self.grown if not incident.told.get(alert.fingerprint))
+        fresh = dict.fromkeys(a.evidence[-1] for a in (*self.joined, *back) if a.evidence)
+        return tuple(key for key in fresh if key not in self.keys)
 
 
 def news(
@@ -57,6 +67,30 @@ def news(
         if key in matters and matters[key] not in incident.told_matters:
             first.setdefault(matters[key], key)
     return News(joined=joined, grown=grown, keys=tuple(first.values()))
+
+
+def told_elsewhere(
+    incident: Incident,
+    firing: Iterable[Alert],
+    matters: Mapping[str, str],
+    others: Iterable[Incident],
+) -> tuple[str, ...]:
+    """Return the matters that need not be told of the incident any more, () when none is new.
+
+    Those of its own that another incident of its watch, as grave or graver, has told; they stay
+    told when that one is over.
+    """
+    watch = incident.labels.get("watch")
+    known = {
+        matter
+        for other in others
+        if other.id != incident.id and other.labels.get("watch") == watch
+        if other.notified_at is not None and other.severity.rank >= incident.severity.rank
+        for matter in other.told_matters
+    }
+    own = {matters[key] for key in _keys(firing) if key in matters} if incident.told else set()
+    fresh = (own & known).difference(incident.told_matters)
+    return tuple(sorted(fresh.union(incident.told_matters))) if fresh else ()
 
 
 def tell(incident: Incident, firing: Sequence[Alert], matters: Mapping[str, str]) -> Incident:

@@ -11,6 +11,10 @@ from veille.domain.ids import fingerprint
 
 RULES_REFUSED = "veille.rules"
 """The folder of rules was refused. The dot tells it from rules: none can have this id."""
+AUDIT_BROKEN = "veille.audit"
+"""The audit trail does not hold together: a row was changed, removed or put in."""
+UNANSWERED = "veille.clock"
+"""A question or request is nearly due and nobody answered: one alert each."""
 
 
 def is_operational(alert: Alert) -> bool:
@@ -38,6 +42,32 @@ def raised(
         started_at=now,
         fired_at=now,
         value=count,
+        annotations=annotations,
+    )
+    return begun, Transition(at=now, alert=begun)
+
+
+def awaited(
+    mention: str, *, annotations: Mapping[str, str], now: datetime
+) -> tuple[Alert, Transition]:
+    """Return the alert that this mention is to be answered soon, as it fires: a warning.
+
+    What joins an incident of severity info is told to nobody: the second question would not be.
+    """
+    group = {"mention": mention}
+    begun = Alert(
+        fingerprint=fingerprint(UNANSWERED, group),
+        rule=UNANSWERED,
+        rule_version="",
+        severity=Severity.WARNING,
+        group=group,
+        labels={},
+        state=AlertState.FIRING,
+        started_at=now,
+        fired_at=now,
+        value=1,
+        mention_count=1,
+        evidence=(mention,),
         annotations=annotations,
     )
     return begun, Transition(at=now, alert=begun)

@@ -118,6 +118,15 @@ class CalendarSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 ends += [] if span is None else [span[1]]
         return max(ends, default=None)
 
+    def turns_at(self, at: datetime, zone: tzinfo) -> datetime:
+        """Return before or when it next begins or ends after `at`: a midnight at the latest."""
+        local = at.astimezone(zone).date()
+        around = [local + DAY * n for n in (-1, 0, 1)]
+        found = [instant(day, time(), zone) for day in (*around, local + DAY * 2)]
+        for hours in map(parse_hours, self.hours):
+            found += [edge for day in around for edge in hours.span(day, zone)]
+        return min(edge for edge in found if edge > at)
+
 
 class BudgetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many notifications a shift may bring; shifts of `per` begin at `starts` each day."""

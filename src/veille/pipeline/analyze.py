@@ -51,6 +51,11 @@ class Analyze:
         self.is_busy = False
         """Whether a mention waits to be tried again, so that time alone may go on with it."""
 
+    @property
+    def analyst(self) -> Analyst:
+        """The model, for texts that are not stored."""
+        return self._analyst
+
     async def step(self, now: datetime) -> bool:
         """Analyze one batch; false when nothing was waiting."""
         await self._clustering.follow()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from veille.domain.silence import Mute
 from veille.domain.whynot import Told, WhyNot
 from veille.pipeline.whynot import Setting, alerts_of, of_incident, why_not
 from veille.rules.evidence import conditions_of, verdict
+from veille.rules.model import Rule
 from veille.store import examples
 from veille.store.engine import Db
 from veille.store.protocol import Store
@@ -51,9 +53,9 @@ class Asking:
         self._setting = setting
         self._turn = asyncio.Lock()
 
-    def rules(self) -> list[str]:
-        """Return the ids of the rules that run, in their order."""
-        return [rule.id for rule in self._setting().ruleset.rules]
+    def rules(self) -> dict[str, str]:
+        """Return the rules that run, in their order: what people call each, by its id."""
+        return {rule.id: name_of(rule) for rule in self._setting().ruleset.rules}
 
     async def why_not(self, mention: str, rule: str) -> WhyNot:
         """Return what became of a mention under a rule; TimeoutError after WORK_S.
@@ -64,6 +66,12 @@ class Asking:
         # one at a time: the store has few readers, and pages need one
         async with asyncio.timeout(WORK_S), self._turn:
             return await self._store.read(lambda db: why_not(db, mention, rule, setting))
+
+
+def name_of(rule: Rule) -> str:
+    """Return what people call a rule: the summary of its alerts, without what they fill in."""
+    summary = rule.annotations.get("summary")
+    return summary.render(defaultdict(lambda: "…")) if summary else rule.id
 
 
 def why(db: Db, number: int) -> IncidentWhy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,7 +25,7 @@ from veille.domain.notification import (
     Quote,
     Ref,
 )
-from veille.domain.places import places
+from veille.domain.places import communes, places
 from veille.domain.record import StoredMention
 from veille.domain.text import fold
 from veille.net.retry import backoff_s
@@ -54,6 +54,7 @@ SILENT = (
     NotificationKind.REDACTED,
     NotificationKind.DIGEST,
     NotificationKind.WEEKLY,
+    NotificationKind.TRIAL,
 )
 """Not told in an incident's timeline: nobody was."""
 QUOTES = 3
@@ -293,7 +294,7 @@ class Deliver:
         keys = facts.evidence[-LOOKED_AT:]
         found = mentions.stored(db, keys)
         evidence = [found[key] for key in keys if key in found and not found[key].is_deleted]
-        quoted, own = quotable(evidence), [self._sender.institution]
+        quoted, own = quotable(evidence, facts.news), [self._sender.institution]
         named = places(evidence, limit=PLACES, known=own)
         told = [m for m in evidence if set(places([m], limit=LOOKED_AT)).intersection(named)]
         shown = {mention.key for mention in (*quoted, *told)}
@@ -306,6 +307,7 @@ class Deliver:
             link=f"{self._sender.public_url.rstrip('/')}/incidents/{row.incident}",
             quotes=quotes(quoted),
             places=named,
+            communes=communes(evidence, limit=1),
             card=next((m.card for m in quoted if m.card and not m.card.is_empty), None),
             take_link=self._sender.take_link(facts),
             may_repeat=row.may_repeat,
@@ -318,11 +320,14 @@ def _later(now: datetime, started_s: float) -> datetime:
     return now + timedelta(seconds=monotonic_s() - started_s)
 
 
-def quotable(evidence: Sequence[StoredMention]) -> tuple[StoredMention, ...]:
-    """Return up to three mentions to quote: the most urgent, then the newest; no text twice."""
+def quotable(
+    evidence: Sequence[StoredMention], news: Collection[str] = ()
+) -> tuple[StoredMention, ...]:
+    """Return up to three mentions to quote: `news`, the most urgent, the newest; no text twice."""
 
-    def weight(mention: StoredMention) -> tuple[float, datetime]:
-        return (mention.analysis.urgency.score if mention.analysis else 0.0, mention.received_at)
+    def weight(mention: StoredMention) -> tuple[bool, float, datetime]:
+        score = mention.analysis.urgency.score if mention.analysis else 0.0
+        return mention.key in news, score, mention.received_at
 
     chosen: dict[str, StoredMention] = {}
     for mention in sorted(evidence, key=weight, reverse=True):

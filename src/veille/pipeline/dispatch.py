@@ -6,17 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from veille.alerts.announcing import PINGS
 from veille.alerts.grouping import Plan, plan
-from veille.alerts.hearing import PINGS
 from veille.alerts.muting import Muting
 from veille.alerts.settings import RouteSettings
+from veille.alerts.waking import wakes_at
 from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.analysis import UrgencyLabel
+from veille.domain.card import Hazard
 from veille.domain.coordination import Coordination
 from veille.domain.incident import Incident
 from veille.domain.notification import Facts, NotificationKind, OutboxRow
 from veille.domain.record import StoredMention
-from veille.domain.topic import OTHER
 from veille.rules.coordination import MIN_ACCOUNTS, coordination
 from veille.store import (
     alerts,
@@ -41,6 +42,8 @@ QUOTABLE = 200
 """How many of the newest mentions of an incident are looked at for a notification."""
 WEIGHED = 2000
 """How many are weighed for signs of coordination: two storms such as scenario S4's."""
+DANGERS = frozenset({*Hazard, "threat_to_staff", "water"})
+"""Topics that name a danger where no card does: talk of roads or schools rings at nobody."""
 LATEST = 2**62
 
 
@@ -63,8 +66,8 @@ class Dispatch:
         self._group_wait = group_wait
         self._linked: Mapping[int, tuple[str, ...]] = {}
         self._matters: Mapping[str, str | None] = {}
-        self.is_busy = True
-        """Whether an incident was not resolved at the last step, so that time alone may speak."""
+        self.wakes_at: datetime | None = None
+        """When time alone may have something told, of what was known at the last step."""
 
     async def step(self, now: datetime) -> bool:
         """Dispatch what waits at `now`; true when something was written."""
@@ -84,6 +87,7 @@ class Dispatch:
         # those that ended in a later batch of transitions too: they still hold their incident
         known_alerts = alerts.get(db, [mark for mark in marks if mark not in live])
         self._matters = _matters(db, live.values(), self._matters)
+        lasting = silences.lasting(db, now)
         planned = plan(
             transitions=[*heard, *reopened],
             alerts=known_alerts | {t.alert.fingerprint: t.alert for t in heard} | live,
@@ -93,16 +97,20 @@ class Dispatch:
             group_wait=self._group_wait,
             now=now,
             matters={key: matter for key, matter in self._matters.items() if matter},
-            silences=silences.lasting(db, now),
+            silences=lasting,
             muting=self._muting,
             spent=self._spent(db, now),
         )
-        known = {incident.id: incident.version for incident in (*unresolved, *gathered)}
+        before = {incident.id: incident for incident in (*unresolved, *gathered)}
+        known = {number: incident.version for number, incident in before.items()}
         _commit(db, planned, known, self._linked)
         self._linked = planned.evidence
         if transitions:
             watermarks.set(db, WATERMARK, transitions[-1].seq)
-        self.is_busy = bool(unresolved or gathered or planned.incidents)
+        after = before | {incident.id: incident for incident in planned.incidents}
+        self.wakes_at = wakes_at(
+            after.values(), lasting, route=self._route, muting=self._muting, now=now
+        )
         return bool(transitions or planned.rows or planned.incidents)
 
     def _spent(self, db: Db, now: datetime) -> int:
@@ -123,13 +131,13 @@ def _matters(
 
 
 def _matter(mention: StoredMention | None) -> str | None:
-    """Return the danger on an urgent mention's card, else its main topic, else None."""
+    """Return the danger on an urgent mention's card, else a main topic that is one, else None."""
     found = None if mention is None else mention.analysis
     if found is None or found.urgency.label is not UrgencyLabel.URGENT:
         return None
     if found.card is not None and found.card.hazard is not None:
         return str(found.card.hazard.value)
-    return next((topic.id for topic in found.topics[:1] if topic.id != OTHER), None)
+    return next((topic.id for topic in found.topics[:1] if topic.id in DANGERS), None)
 
 
 def _reopened(
@@ -164,12 +172,15 @@ def _commit(
 
 
 def complete(db: Db, row: OutboxRow) -> OutboxRow:
-    """Return the row with how sure we are (the highest urgency, if urgent) and what is usual."""
+    """Return the row with how sure we are of what is new in it, or of all, and what is usual.
+
+    That is the highest urgency, where a message is urgent.
+    """
     return row if row.facts is None else replace(row, facts=_completed(db, row.facts))
 
 
 def _completed(db: Db, facts: Facts) -> Facts:
-    found = mentions.stored(db, facts.evidence[-QUOTABLE:])
+    found = mentions.stored(db, facts.news or facts.evidence[-QUOTABLE:])
     scores = [
         m.analysis.urgency.score
         for m in found.values()

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from veille.alerts.announcing import announce, routing_labels, strongest
-from veille.alerts.hearing import PINGS
+from veille.alerts.announcing import PINGS, announce, routing_labels, strongest
 from veille.alerts.oncall_policy import Advance, Call, advance, begin, end
 from veille.alerts.oncall_settings import EscalationSettings
 from veille.alerts.settings import RouteSettings, escalation
@@ -42,6 +41,8 @@ class Escalate:
         self._policies = {policy.id: policy for policy in policies}
         self._roster = roster
         self._route = route
+        self.wakes_at: datetime | None = None
+        """When the next relay is due, of what was known at the last step."""
 
     async def step(self, now: datetime) -> bool:
         """Tell what is due at `now`; true when somebody was told."""
@@ -56,6 +57,8 @@ class Escalate:
             is_ahead = found.started_at > now  # the clock was set back
             if is_ahead or (found.due_at is not None and found.due_at <= now):
                 told = self._advance(db, found, incident, now) or told
+        dues = [found.due_at for found, _ in escalations.running(db)]
+        self.wakes_at = min((at for at in dues if at is not None), default=None)
         return told
 
     def _stop(self, db: Db, now: datetime) -> None:

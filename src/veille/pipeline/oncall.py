@@ -166,10 +166,15 @@ class Roster:
 
 
 def take_over(db: Db, override: Override, roster: Roster, *, now: datetime) -> Override:
-    """Return the override once it counts, with its actor in the audit log.
+    """Return the override once it counts, with its actor in the audit log; InputError as `check`"""
+    check(override, roster, now=now)
+    added = oncall.add_override(db, override)
+    _audit(db, added, "oncall.overridden", actor=override.actor, at=now)
+    return added
 
-    InputError for a person or a schedule that does not exist, or a time that is past or empty.
-    """
+
+def check(override: Override, roster: Roster, *, now: datetime) -> None:
+    """Raise InputError for an unknown person or schedule, or a time that is past or empty."""
     if override.schedule not in roster.schedules:
         known = ", ".join(roster.schedules) or "-"
         raise InputError(f'schedule "{override.schedule}" does not exist; known: {known}')
@@ -180,9 +185,6 @@ def take_over(db: Db, override: Override, roster: Roster, *, now: datetime) -> O
         raise InputError("an override ends after it begins, and not in the past")
     if override.ends_at - now > FAR:
         raise InputError(f"an override ends within {FAR.days} days")
-    added = oncall.add_override(db, override)
-    _audit(db, added, "oncall.overridden", actor=override.actor, at=now)
-    return added
 
 
 def hand_back(db: Db, id: int, *, actor: str, now: datetime) -> Override:

@@ -11,7 +11,7 @@ import structlog
 from veille.domain.ids import short_id
 from veille.domain.incident import Event, IncidentState, QueueState
 from veille.domain.notification import NotificationKind, OutboxRow
-from veille.store import erasure, incidents, outbox, queue, timeline
+from veille.store import calls, deeds, drafts, erasure, incidents, outbox, queue, timeline
 from veille.store.engine import Db
 from veille.store.erasure import Redaction
 from veille.store.protocol import Store
@@ -50,6 +50,7 @@ def follow_up(db: Db, now: datetime) -> dict[str, int]:
     counts = {
         "mentions": len(batch),
         "queue": _close_items(db, batch, now),
+        "answers": _forget_answers(db, keys),
         "outbox": erasure.strip_outbox(db, keys),
         "edits": _plan_edits(db, batch, now),
     }
@@ -65,11 +66,31 @@ def _close_items(db: Db, batch: Sequence[Redaction], now: datetime) -> int:
     causes = {redaction.mention: redaction.cause for redaction in batch}
     found = queue.open_of(db, list(causes))
     for item in found:
-        closed = replace(item, state=QueueState.CLOSED, updated_at=now)
+        closed = replace(
+            item,
+            state=QueueState.CLOSED,
+            state_at=now,
+            updated_at=now,
+            snoozed_until=None,
+            snoozed_by=None,
+        )
         queue.save(db, closed, expected_version=item.version)
         kind = f"queue.{causes[item.mention]}"
         timeline.add(db, [Event(target=short_id("Q", item.id), at=now, kind=kind, actor=ACTOR)])
     return len(found)
+
+
+def _forget_answers(db: Db, keys: Sequence[str]) -> int:
+    """Drop what people wrote about these mentions and what would bring it back; return how much."""
+    found = queue.of_keys(db, keys).values()
+    names = [short_id("Q", item.id) for item in found]
+    for item in found:
+        if item.waiting_for or item.reason:
+            blank = replace(item, waiting_for=None, reason=None)
+            queue.save(db, blank, expected_version=item.version)
+    incidents.forget_split(db, keys)
+    dropped = drafts.drop_of(db, [item.id for item in found])
+    return dropped + calls.drop_of(db, names) + deeds.forget(db, names)
 
 
 def _plan_edits(db: Db, batch: Sequence[Redaction], now: datetime) -> int:

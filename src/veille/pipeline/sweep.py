@@ -1,4 +1,4 @@
-"""Sweep: delete by age what the settings say, originals first."""
+"""Sweep: delete by age what the settings say, originals first; take old mentions into search."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from veille.privacy.settings import PrivacySettings
-from veille.store import mentions, retention
+from veille.store import facets, mentions, retention
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
@@ -33,8 +33,12 @@ class Sweep:
         )
 
     async def step(self, now: datetime) -> bool:
-        """Delete one batch of what is too old at `now`; true when there may be more."""
-        return max((await self.clean(now)).values(), default=0) >= BATCH
+        """Delete one batch of what is too old at `now`; true when there may be more.
+
+        What an earlier version stored is taken into the search, a batch at a time too.
+        """
+        taken_in = await self._store.write(lambda db: facets.catch_up(db, limit=BATCH))
+        return max([taken_in, *(await self.clean(now)).values()]) >= BATCH
 
     async def clean(self, now: datetime) -> dict[str, int]:
         """Delete one batch and return how much went, by table; it is counted for the audit log."""

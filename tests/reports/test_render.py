@@ -76,7 +76,8 @@ def test_no_cell_of_the_csv_is_a_formula(press: Press, monday: datetime, start: 
     found = press.summary(listed=(f"{start}1+1",))
     rows = list(csv.reader(io.StringIO(to_csv(found), newline="")))
     assert rows[0] == ["section", "name", "figure", "value"]
-    assert any(f"'{start}1+1" in row for row in rows)
+    said = f"'{start}1+1".replace("\r", "\n")  # line ends are one kind in exports
+    assert any(said in row for row in rows)
     for cell in (cell for row in rows for cell in row):
         assert not cell.startswith(("=", "+", "@", "\t", "\r"))
         assert not cell.startswith("-") or float(cell) < 0

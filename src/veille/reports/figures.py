@@ -205,6 +205,33 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """Business minutes until the first answer; None where too few were answered to know.
+
+    `mean` is over those answered alone: it is lower than the truth, and stands for comparison.
+    """
+
+    median: float | None
+    p90: float | None
+    mean: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Questions and requests of the week, and what was answered by its end, by people of ours.
+
+    `open` counts all that wait when the summary is made.
+    """
+
+    asked: Pair
+    rate: Compared
+    first: Response
+    previous_first: Response
+    unanswered: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
     """How a source is when the summary is made: ok, silent (nothing new all week), error."""
 
@@ -245,6 +272,7 @@ class Summary:
     alerts: list[AlertCount]
     deliveries: list[Deliveries]
     queue: Queue
+    answers: Answers
     source_states: list[SourceState]
     masked: dict[str, int]
     deleted: dict[str, int]

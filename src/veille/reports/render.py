@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from veille.reports.figures import Summary
 from veille.reports.page import Page, Section, Table
+from veille.wording.export import harmless
 
 _MARKUP = re.compile(r"[\\`*<|~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|&(?=#?\w+;)")
 _BLOCK = re.compile(r"^(\d*)(?=[-+=#>.)])(?=#*>|#+(?:\s|$)|[-+=.)](?:\s|$|[-=]))")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, CSV Injection
 _NAMES = ("name", "day", "rule", "receiver", "source", "id")
 """What names an item of a list, the first that it has."""
 
@@ -65,7 +65,7 @@ def _cell(value: Plain) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f"'{value}" if value.startswith(_FORMULA) else value
+            return harmless(value)
         case _:
             return str(value)
 

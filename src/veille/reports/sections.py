@@ -12,7 +12,7 @@ from veille.reports.speech import Speech
 from veille.wording.catalogue import Catalogue
 
 _LOG_MAX = 10  # one page; the other formats have them all
-_DEFINITIONS = ("week", "counted", "net", "points", "words", "median")
+_DEFINITIONS = ("week", "counted", "net", "points", "words", "median", "answers")
 
 
 class Sections(Speech):
@@ -35,6 +35,7 @@ class Sections(Speech):
         yield from self._incidents()
         yield self._alerts()
         yield self._queue()
+        yield self._answers()
         yield self._deliveries()
         yield self._states()
         yield self._privacy()
@@ -218,6 +219,27 @@ class Sections(Speech):
                 age=self.length(made_at - queue.oldest_at),
             )
         return self._section("queue", ("figure", "now", "previous"), rows, sentences=(waiting,))
+
+    def _answers(self) -> Section:
+        found = self.summary.answers
+        rows = [
+            self._pair("asked", found.asked)[:3],
+            self._compared("answered", found.rate, self.plain_pct)[:3],
+            self._first("first_median", "median"),
+            self._first("first_p90", "p90"),
+            self._first("first_mean", "mean"),
+        ]
+        open_ = self.words.count("report.sentence.asked_open", found.open)
+        said = open_ if found.asked.now or found.open else self.say("sentence.asked_none")
+        return self._section("answers", ("figure", "now", "previous"), rows, sentences=(said,))
+
+    def _first(self, row: str, figure: str) -> tuple[str, str, str]:
+        answers = self.summary.answers
+        now, previous = (
+            self.none if minutes is None else self.worked(minutes)
+            for minutes in (getattr(answers.first, figure), getattr(answers.previous_first, figure))
+        )
+        return self.say(f"row.{row}"), now, previous
 
     def _states(self) -> Section:
         rows = [

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from veille.reports.figures import Ratio
+from veille.wording import clock
 from veille.wording import format as wording
 from veille.wording.catalogue import Catalogue
 
@@ -71,6 +72,10 @@ class Speech:
     def length(self, length: timedelta) -> str:
         """Return a length in words."""
         return wording.duration(self.words, length)
+
+    def worked(self, minutes: float) -> str:
+        """Return business minutes as hours and minutes, never as days."""
+        return clock.worked(self.words, timedelta(minutes=minutes))
 
     def moment(self, at: datetime) -> str:
         """Return day and hour."""

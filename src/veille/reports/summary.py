@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from statistics import median
 
+from veille.alerts.clock_settings import usual
 from veille.domain.alert import Severity
 from veille.domain.ids import short_id
 from veille.domain.incident import Incident
+from veille.domain.promise import Promises
 from veille.domain.text import fold
 from veille.reports import figures
+from veille.reports.answers import answers
 from veille.reports.figures import Mood, Move, Pair, Summary
 from veille.reports.week import Week
 from veille.store import sources, tallies, weekly
@@ -71,12 +74,19 @@ class _Counts:
 
 
 def summarize(
-    db: Db, week: Week, *, institution: str, listed: Iterable[str], now: datetime, quotes: bool
+    db: Db,
+    week: Week,
+    *,
+    institution: str,
+    listed: Iterable[str],
+    now: datetime,
+    quotes: bool,
+    promises: Promises | None = None,
 ) -> Summary:
     """Return the summary of a week. Figures of a week that is over stay the same.
 
-    Only the open queue, the state of the sources `listed`, what is not analyzed and examples are as
-    of `now`.
+    Only the open queue and what waits for an answer, the state of the sources `listed`, what is not
+    analyzed and examples are as of `now`.
     """
     counts = _Counts(
         week=week,
@@ -86,7 +96,6 @@ def summarize(
     mood, before = counts.mood("source", counts.now), counts.mood("source", counts.previous)
     incidents, critical = _incidents(db, week)
     moved, ranked = _moves(db, counts, mood, before, quotes=quotes)
-    open_count, oldest_at = weekly.open_queue(db)
     health = {one.source: one for one in sources.health(db)}
     return Summary(
         week=week.name,
@@ -114,16 +123,22 @@ def summarize(
         incidents=incidents,
         alerts=_alerts(counts),
         deliveries=_deliveries(counts),
-        queue=figures.Queue(
-            flagged=counts.total("flagged"),
-            handled=counts.total("handled"),
-            open=open_count,
-            oldest_at=oldest_at,
-        ),
+        queue=_queue(db, counts),
+        answers=answers(db, week, promises or usual(week.zone), now=now),
         source_states=[_source(name, health.get(name), week) for name in sorted(listed)],
         masked=dict(sorted(counts.by_name("masked").items())),
         deleted=dict(sorted(counts.by_name("deleted").items())),
         unread=weekly.unread(db, week.starts_at, week.ends_at),
+    )
+
+
+def _queue(db: Db, counts: _Counts) -> figures.Queue:
+    open_count, oldest_at = weekly.open_queue(db)
+    return figures.Queue(
+        flagged=counts.total("flagged"),
+        handled=counts.total("handled"),
+        open=open_count,
+        oldest_at=oldest_at,
     )
 
 

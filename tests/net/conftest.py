@@ -24,6 +24,8 @@ class Site:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._note])
         app.router.add_get("/ok", self._ok)
+        app.router.add_post("/form", self._form)
+        app.router.add_post("/to", self._to)
         app.router.add_get("/to", self._to)
         app.router.add_get("/loop", self._loop)
         app.router.add_get("/bomb", self._bomb)
@@ -38,6 +40,10 @@ class Site:
 
     async def _ok(self, request: web.Request) -> web.Response:
         return web.Response(text="bonjour", headers={"ETag": '"1"', "Set-Cookie": "a=b"})
+
+    async def _form(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        return web.json_response({name: str(value) for name, value in form.items()})
 
     async def _to(self, request: web.Request) -> web.Response:
         status = int(request.query.get("status", "302"))

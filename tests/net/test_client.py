@@ -146,6 +146,20 @@ async def test_the_shared_session_is_guarded_and_stays_where_it_is(site: Site) -
             await client.session().get(site.url("/ok"))
 
 
+async def test_a_form_is_sent_to_guarded_addresses_and_follows_no_redirect(site: Site) -> None:
+    async with Client() as client:
+        with pytest.raises(SourceError, match="allow_private = true"):
+            await client.post(site.url("/form"), form={"code": "x"})
+    async with Client(allow_private=True) as client:
+        answer = await client.post(site.url("/form"), form={"code": "é &"})
+        assert answer.body == b'{"code": "\\u00e9 &"}'
+        with pytest.raises(SourceError, match="redirect"):
+            await client.post(site.url("/to?url=/form"), form={"code": "secret"})
+        with pytest.raises(SourceError, match="over 4 bytes") as caught:
+            await client.post(site.url("/form"), form={"code": "secret"}, limit_bytes=4)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_moved_address_is_kept_only_on_known_hosts() -> None:
     client = Client(allow_hosts=["www.presse.example"])
     start = "https://presse.example/flux"

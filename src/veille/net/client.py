@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -124,10 +124,33 @@ class Client:
         Raises SourceError: refused address or redirect (`may_retry` false), no answer within the
         time limit, or a body over `limit_bytes` once decompressed. Messages name the host only.
         """
+        return await self._named(url, self._follow(url, dict(headers or {}), limit_bytes))
+
+    async def post(
+        self,
+        url: str,
+        *,
+        form: Mapping[str, str],
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+    ) -> Response:
+        """Return the answer to a form, whatever its status; no redirect is followed.
+
+        Raises SourceError as `get` does.
+        """
+        return await self._named(url, self._send(url, form, limit_bytes))
+
+    async def _send(self, url: str, form: Mapping[str, str], limit_bytes: int) -> Response:
+        async with self.session().post(url, data=dict(form), allow_redirects=False) as answer:
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            body = await _bounded(answer, limit_bytes)
+            return Response(status=answer.status, headers=found, body=body, url=url)
+
+    async def _named(self, url: str, asked: Coroutine[object, object, Response]) -> Response:
+        """Return what was asked for within the time limit; errors name the host only."""
         name = host_of(url)
         try:
             async with asyncio.timeout(self._time_limit.total_seconds()):
-                return await self._follow(url, dict(headers or {}), limit_bytes)
+                return await asked
         except ConfigError as error:
             raise SourceError(str(error), may_retry=False) from error
         except TimeoutError as error:

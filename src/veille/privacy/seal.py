@@ -21,14 +21,31 @@ def sealing_key(secret: bytes) -> bytes:
 
     The same secret may serve pseudonyms too: the keys are independent. ConfigError if too short.
     """
+    return _derived(secret, b"veille sealed original v1")
+
+
+def access_key(secret: bytes) -> bytes:
+    """Return the 32-byte key that seals second factors, as `sealing_key` returns that of texts."""
+    return _derived(secret, b"veille second factor v1")
+
+
+def answer_key(secret: bytes) -> bytes:
+    """Return the 32-byte key that seals what the API answered, as `sealing_key` returns that."""
+    return _derived(secret, b"veille api answer v1")
+
+
+def push_key(secret: bytes) -> bytes:
+    """Return the 32-byte key that seals addresses of devices, as `sealing_key` that of texts."""
+    return _derived(secret, b"veille push device v1")
+
+
+def _derived(secret: bytes, purpose: bytes) -> bytes:
     if len(secret) < _SECRET_BYTES:
         raise ConfigError(
             f"the sealing secret has {len(secret)} bytes, it needs at least {_SECRET_BYTES}: put a"
             " random one into the secrets file (openssl rand -hex 32)"
         )
-    return HKDF(
-        algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=b"veille sealed original v1"
-    ).derive(secret)
+    return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose).derive(secret)
 
 
 def seal(text: str, key: bytes, nonce: bytes, associated: str) -> bytes:

@@ -82,6 +82,26 @@ async def test_later_mails_are_threaded_under_the_first(
     assert later.body("plain").splitlines()[2] == "Résolu à 02:14 par Camille."
 
 
+async def test_a_subject_that_is_folded_keeps_every_space(
+    relay: MailStandIn, tools: Tools, note: Note, flood: Flood
+) -> None:
+    titles = [f"{'a' * n} ou un élu à l'école · été" for n in range(1, 40)]
+    sender = notifier(relay, tools)
+    for title in titles:
+        await sender.send(note(facts=flood(title=title)), ref=None)
+    for title, mail in zip(titles, relay.received(), strict=True):
+        assert f" {title} " in mail.message["Subject"]
+        assert all(len(line) <= 78 for line in mail.raw.split(b"\r\n\r\n")[0].splitlines())
+
+
+async def test_an_update_says_when_its_incident_began_and_not_since_when_it_counts(
+    relay: MailStandIn, tools: Tools, note: Note, flood: Flood
+) -> None:
+    later = flood(at=flood().opened_at + timedelta(hours=2))
+    await notifier(relay, tools).send(note(NotificationKind.UPDATED, facts=later), ref=None)
+    assert "· incident ouvert depuis 02:05" in relay.received()[0].body("plain")
+
+
 async def test_grown_numbers_are_worth_no_other_mail(
     relay: MailStandIn, tools: Tools, note: Note
 ) -> None:

@@ -164,6 +164,18 @@ def test_severity_is_a_word_and_a_shape(
             "Résolu à 02:14 par Camille.",
             "Résolu à 02:14 par Camille.",
         ),
+        (
+            "merged",
+            {"state": IncidentState.RESOLVED, "actor": "Camille", "merged_into": 7},
+            "Réuni à I7 par Camille à 02:14.",
+            "Réuni à I7 par Camille à 02:14",
+        ),
+        (
+            "reopened",
+            {"actor": "Camille"},
+            "Personne ne l'a pris en charge.",
+            "Rouvert par Camille à 02:14",
+        ),
     ],
 )
 def test_state_says_who_has_it_and_news_what_changed(

@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 from jinja2.bccache import Bucket
 
+from servers.home import home
 from veille.alerts.settings import RouteSettings
 from veille.domain.access import Role
 from veille.domain.alert import Alert, AlertState, Condition, Flag, Severity
@@ -45,6 +46,7 @@ from veille.pipeline.actions import Actions
 from veille.store import alerts, incidents, mentions, queue, sources, timeline, users, work
 from veille.store.engine import Db, SqliteStore
 from veille.web.app import build
+from veille.web.ports import Provider, PushDesk
 from veille.web.server import listen
 from veille.web.settings import WebSettings
 from veille.web.site import SITE
@@ -134,8 +136,8 @@ class Follower:
         self.asked: list[tuple[str, str]] = []
         self.is_slow = False
 
-    def rules(self) -> list[str]:
-        return ["flood_distress", "unusual_volume"]
+    def rules(self) -> dict[str, str]:
+        return {"flood_distress": "Appels à l'aide", "unusual_volume": "Volume inhabituel"}
 
     async def why_not(self, mention: str, rule: str) -> WhyNot:
         self.asked.append((mention, rule))
@@ -406,10 +408,30 @@ def language() -> str:
 
 
 @pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def provider() -> Provider | None:
+    return None
+
+
+@pytest.fixture
+def push_desk() -> PushDesk | None:
+    return None
+
+
+@pytest.fixture
 async def empty_town(
-    store: SqliteStore, settings: WebSettings, language: str
+    store: SqliteStore,
+    settings: WebSettings,
+    language: str,
+    clock: Clock,
+    provider: Provider | None,
+    push_desk: PushDesk | None,
 ) -> AsyncIterator[Town]:
-    clock, door, pulse, vault, teller = Clock(), Door(), Pulse(), Vault(), Teller()
+    door, pulse, vault, teller = Door(), Pulse(), Vault(), Teller()
     app = build(
         store=store,
         settings=settings,
@@ -424,6 +446,9 @@ async def empty_town(
         explainer=teller,
         asker=Follower(),
         topics={"flood": "Inondation", "roads": "Voirie"},
+        provider=provider,
+        push_desk=push_desk,
+        house=home(store, clock),
     )
     app[SITE].templates.bytecode_cache = Compiled()
     async with AsyncExitStack() as stack:

@@ -7,25 +7,39 @@ import base64
 import json
 import os
 import shutil
+from base64 import b32decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
 
+from veille.alerts.clock_settings import usual
+from veille.domain.alert import Flag, Severity
+from veille.domain.clock import utc_now
+from veille.domain.deed import Deed, Verb
+from veille.domain.incident import QueueState
 from veille.domain.notification import Facts
-from veille.store import incidents
+from veille.net.webpush import new_key, public_key
+from veille.pipeline.clock import Clock
+from veille.privacy.seal import push_key
+from veille.store import incidents, push, queue
+from veille.web import users
 from veille.web.links import link_key, token
-from veille.web.ports import LinkDesk
+from veille.web.live import HUB
+from veille.web.ports import LinkDesk, PushDesk
+from veille.web.second_factor import code_at
 from veille.web.site import SITE
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any
 
+PASSWORD = "une rivière en crue 1910"
 AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -36,10 +50,24 @@ FLAGS = (
 PAGES = (
     "/",
     "/incidents/1",
+    "/queue",
+    "/queue?severity=info",
     "/queue/1",
     "/queue/1/whynot?rule=unusual_volume",
+    "/ledger",
     "/silences",
     "/account",
+    "/account/factor",
+    "/account/tokens",
+    "/more",
+    "/help/keys",
+    "/search?q=eau",
+    "/search?q=ton:joyeux",
+    "/sources",
+    "/rules",
+    "/rules/flood_distress",
+    "/rules/files/flood.yml",
+    "/on-call",
     "/nothing-here",
 )
 pytestmark = [
@@ -112,6 +140,16 @@ class Tab:
     async def shoot(self, path: Path) -> None:
         shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
+
+    async def push(self, url: str, said: dict[str, Any]) -> None:
+        """The service worker of this address gets a message, as from a push service."""
+        await self.call("ServiceWorker.enable")
+        await self.call(
+            "ServiceWorker.deliverPushMessage",
+            origin=url,
+            registrationId="0",
+            data=json.dumps(said),
+        )
 
     async def sign_in(self, url: str, token: str) -> None:
         await self.call("Network.setCookie", name="veille", value=token, url=url, httpOnly=True)
@@ -241,13 +279,14 @@ async def test_targets_are_44_px_and_the_keyboard_reaches_the_first_action(
         await tab.open(town.url + path)
         small = await tab.run(
             "[...document.querySelectorAll('button, a.button, a.row, .menu a, input:not([type="
-            "hidden]):not(.hidden), select, textarea, summary')].filter(e => e.checkVisibility()"
+            "hidden], [type=checkbox]):not(.hidden), label:has([type=checkbox]), select, "
+            "textarea, summary')].filter(e => e.checkVisibility()"
             " && e.getBoundingClientRect().height < 44).map(e => e.outerHTML)"
         )
         assert small == [], path
     await tab.open(town.url + "/")
     order = []
-    for _ in range(7):
+    for _ in range(10):
         await tab.press("Tab", 9)
         order.append(await tab.run("document.activeElement.textContent.trim()"))
     assert order[0] == "Aller au contenu"
@@ -267,25 +306,343 @@ async def test_an_incident_is_taken_by_the_keyboard_alone_and_without_scripts(
         if await tab.run("document.activeElement.textContent.trim()") == "Prendre en charge":
             break
     await tab.press("Enter", 13, text="\r")
-    await tab.until("location.search === '?done=take' && document.readyState === 'complete'")
+    at = "location.search.startsWith('?done=take') && document.readyState === 'complete'"
+    await tab.until(at)
     said = await tab.run("document.querySelector('[role=status]').textContent")
     assert "vous avez pris I1 en charge." in said
 
 
-async def test_news_is_announced_without_moving_the_page(
-    town: Town, camille: Browser, sacha: Browser, tab: Tab
+def open_incident(number: int, *, severity: str = "critical") -> Any:
+    """Return a change that opens an incident like the town's first."""
+
+    def change(db: Any) -> None:
+        first = incidents.get(db, 1)
+        fresh = replace(
+            first,
+            id=number,
+            key=f"key-{number}",
+            severity=type(first.severity)(severity),
+            title="Coupure d'eau",
+        )
+        incidents.save(db, fresh, expected_version=None)
+
+    return change
+
+
+async def test_a_new_incident_is_announced_without_moving_the_page(
+    town: Town, camille: Browser, tab: Tab
 ) -> None:
     await tab.look(390)
     await tab.sign_in(town.url, token_of(camille))
     await tab.open(town.url + "/")
     before = await tab.run("document.querySelector('main').getBoundingClientRect().height")
-    await sacha.submit(await sacha.get("/"), "/incidents/1/take")
-    await tab.run("document.dispatchEvent(new Event('visibilitychange'))")
+    await town.store.write(open_incident(3))
     await tab.until("document.getElementById('live').textContent !== ''")
     assert await tab.run("document.getElementById('live').textContent") == "1 nouveauté. Actualiser"
-    assert await tab.run("document.getElementById('alarm').textContent") == ""
+    said = await tab.run("document.getElementById('alarm').textContent")
+    assert said == "▲ Incident critique I3 : Coupure d'eau. Actualiser"
+    assert (await tab.run("document.title")).startswith("(1) Maintenant")
     after = await tab.run("document.querySelector('main').getBoundingClientRect().height")
     assert after == before
+    await tab.run("document.querySelector('#live a').click()")
+    await tab.until("document.querySelectorAll('[data-live=I3]').length === 1")
+    assert await tab.run("document.getElementById('live').textContent") == ""
+
+
+async def test_what_waits_in_the_menu_stays_true_while_a_page_is_open(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue")
+    count = "parseInt(document.querySelector('.menu a[href=\"/queue\"] .count').textContent)"
+    assert await tab.run(count) == 2
+    await tab.run("document.querySelector('.menu a[href=\"/queue\"]').focus()")
+    deed = Deed(verb=Verb.MOVE, state=QueueState.CLOSED, reason="vu")
+    await town.app[SITE].actions.do("Q2", deed, actor="Sacha", version=None)
+    await tab.until(f"{count} === 1")
+    assert await tab.run("document.activeElement.getAttribute('href')") == "/queue"
+
+
+async def test_what_is_known_already_changes_where_it_stands(
+    town: Town, camille: Browser, sacha: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/")
+    await tab.run("document.getElementById('see-I1').focus()")
+    await sacha.submit(await sacha.get("/"), "/incidents/1/take")
+    await tab.until("document.querySelector('[data-live=I1]').textContent.includes('Sacha')")
+    assert await tab.run("document.activeElement.id") == "see-I1"
+    assert await tab.run("document.querySelector('#take-I1') === null")
+    assert await tab.run("document.getElementById('live').textContent") == ""
+
+
+async def test_the_first_incident_of_a_calm_night_is_said_at_once(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    def calm(db: Any) -> None:
+        for incident in incidents.unresolved(db):
+            state = type(incident.state)("resolved")
+            over = replace(incident, state=state, resolved_at=town.clock())
+            incidents.save(db, over, expected_version=incident.version)
+
+    await town.store.write(calm)
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/")
+    assert await tab.run("document.querySelectorAll('[data-calm]').length") == 1
+    await town.store.write(
+        lambda db: incidents.save(
+            db,
+            replace(
+                incidents.get(db, 1), id=9, key="k9", state=type(incidents.get(db, 1).state)("open")
+            ),
+            expected_version=None,
+        )
+    )
+    await tab.until("document.querySelectorAll('[data-live=I9]').length === 1")
+    assert "I9" in await tab.run("document.getElementById('alarm').textContent")
+
+
+async def test_what_is_typed_is_kept_when_somebody_else_acts(
+    town: Town, camille: Browser, sacha: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/incidents/1")
+    await tab.run("const n = document.getElementById('note'); n.value = 'rappeler'; n.focus(); 0")
+    await sacha.submit(await sacha.get("/incidents/1"), "/incidents/1/take")
+    await tab.until("document.querySelector('[data-live=head]').textContent.includes('Sacha')")
+    assert await tab.run("document.getElementById('note').value") == "rappeler"
+    assert await tab.run("document.activeElement.id") == "note"
+
+
+async def test_a_note_is_sent_without_a_reload_and_read_out(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/incidents/1")
+    await tab.run("window.mark = 1; document.getElementById('note').value = 'CODIS joint'; 0")
+    await tab.run("document.getElementById('note').form.requestSubmit()")
+    await tab.until("document.querySelector('[data-live=timeline]').textContent.includes('CODIS')")
+    await tab.until("document.activeElement.matches('.notice[role]')")
+    assert await tab.run("window.mark") == 1
+    assert "La note est dans la main courante." in await tab.run("document.activeElement.innerText")
+
+
+async def test_a_page_that_is_cut_off_says_since_when(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/")
+    await tab.call("Network.enable")
+    offline = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    await tab.call("Network.emulateNetworkConditions", offline=True, **offline)
+    await town.app[HUB].close(town.app)  # a stream that stands is not cut by the emulation
+    await tab.until("document.getElementById('live').textContent !== ''")
+    said = await tab.run("document.getElementById('live').textContent")
+    assert said.replace("\u00a0", " ") == (
+        "Hors ligne depuis 02:16 : cette page montre le dernier état connu."
+    )
+
+
+async def test_a_session_that_is_over_is_said_on_the_page(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/")
+    await camille.submit(await camille.get("/more"), "/logout")
+    await tab.until("document.getElementById('live').textContent !== ''")
+    said = await tab.run("document.getElementById('live').textContent")
+    assert said == "Votre session est finie. Se reconnecter"
+
+
+async def test_keys_move_act_and_explain_themselves_but_not_while_typing(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/")
+    await tab.press("j", 74, text="j")
+    await tab.press("j", 74, text="j")
+    assert await tab.run("document.activeElement.closest('[data-row]').dataset.live") == "I2"
+    await tab.press("k", 75, text="k")
+    assert await tab.run("document.activeElement.closest('[data-row]').dataset.live") == "I1"
+    await tab.press("?", 63, text="?")
+    await tab.until("document.querySelector('dialog[open]') !== null")
+    assert "Prendre en charge" in await tab.run("document.querySelector('dialog').innerText")
+    assert await violations(tab) == []
+    await tab.press("Escape", 27)
+    await tab.until("document.querySelector('dialog') === null")
+    await tab.press("e", 69, text="e")
+    await tab.until("location.pathname === '/incidents/1' && document.readyState === 'complete'")
+    taken = await town.store.read(lambda db: incidents.get(db, 1))
+    assert taken.acknowledged_by == "Camille"
+    await tab.press("n", 78, text="n")
+    assert await tab.run("document.activeElement.id") == "note"
+    for key in "ej?":
+        await tab.press(key, ord(key.upper()), text=key)
+    assert await tab.run("document.getElementById('note').value") == "ej?"
+    assert await tab.run("document.querySelector('dialog') === null")
+
+
+async def test_keys_are_switched_off(town: Town, camille: Browser, tab: Tab) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/help/keys")
+    await tab.run("document.querySelector('[name=keys]').click()")
+    await tab.until("document.body.innerText.includes('Les raccourcis sont coupés')")
+    await tab.open(town.url + "/")
+    await tab.press("j", 74, text="j")
+    assert await tab.run("document.activeElement === document.body")
+
+
+async def test_a_theme_is_chosen_and_stands_before_the_first_paint(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.look(390, scheme="light")
+    await tab.open(town.url + "/more")
+    await tab.run("document.querySelector('button[name=theme][value=dark]').click()")
+    await tab.until("document.documentElement.dataset.theme === 'dark'")
+    await tab.open(town.url + "/")
+    paper = await tab.run("getComputedStyle(document.documentElement).backgroundColor")
+    assert paper == "rgb(20, 23, 27)"
+    assert await violations(tab) == []
+
+
+async def test_no_page_breaks_the_content_security_policy(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.call(
+        "Page.addScriptToEvaluateOnNewDocument",
+        source="window.broken = []; addEventListener('securitypolicyviolation', "
+        "e => window.broken.push(e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile));",
+    )
+    await tab.call("Page.enable")
+    await tab.open(town.url + "/login")
+    assert await tab.run("window.broken") == []
+    await tab.sign_in(town.url, token_of(camille))
+    for path in PAGES:
+        await tab.open(town.url + path)
+        needs = "document.body.className !== 'has-menu' || typeof window.htmx === 'object'"
+        assert await tab.run(needs), path
+        assert await tab.run("window.broken") == [], path
+
+
+async def test_pages_hold_at_200_percent_text_and_in_print(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    for path in PAGES:
+        await tab.look(390)
+        await tab.open(town.url + path)
+        await tab.run("document.documentElement.style.fontSize = '200%'; 0")
+        wide = "document.documentElement.scrollWidth <= 390"
+        assert await tab.run(wide), path
+        await tab.call("Emulation.setEmulatedMedia", media="print")
+        parts = "[...document.querySelectorAll('.menu, .dock, form')]"
+        shown = parts + ".some(e => e.checkVisibility())"
+        assert not await tab.run(shown), path
+        await tab.call("Emulation.setEmulatedMedia", media="")
+
+
+async def test_what_is_chosen_is_counted_and_the_keyboard_does_it_all(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.look(1440)
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue")
+    await tab.press("j", 74, text="j")
+    await tab.press("x", 88, text="x")
+    said = "document.getElementById('picked').textContent"
+    await tab.until(f"{said} === '1 mention choisie'")
+    await tab.run("document.getElementById('pick-all').click()")
+    await tab.until(f"{said} === '2 mentions choisies'")
+    await tab.run("document.getElementById('row-1').focus()")
+    await tab.press("e", 69, text="e")
+    await tab.until("location.search.startsWith('?done=take') && document.readyState=='complete'")
+    assert "Vous pouvez annuler" in await tab.run("document.getElementById('undo').textContent")
+    assert await tab.run("document.activeElement === document.body")
+    await tab.press("u", 85, text="u")
+    await tab.until("location.search === '?done=undone'")
+    found = await town.store.read(lambda db: queue.get(db, 1))
+    assert found.assignee is None
+
+
+async def test_an_offer_to_undo_goes_with_its_seconds(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await camille.submit(await camille.get("/queue/1"), "/queue/1/take")
+    town.clock.advance(seconds=8)
+    await tab.open(town.url + "/queue/1?done=take&undo=1")
+    assert await tab.run("document.getElementById('undo').dataset.undo") == "2"
+    await tab.until("document.getElementById('undo') === null")
+
+
+async def test_colleagues_come_go_and_write_as_it_happens(
+    town: Town, camille: Browser, sacha: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue/1")
+    said = "document.getElementById('presence').textContent"
+    assert await tab.run(said) == ""
+    page = await sacha.get("/queue/1")
+    await tab.until(f"{said} === 'Sacha regarde'")
+    fields = {"csrf": page.field("csrf")}
+    await sacha.post("/presence/Q1", {**fields, "writing": "1"})
+    await tab.until(f"{said} === 'Sacha écrit'")
+    await sacha.post("/presence/Q1", {**fields, "left": "1"})
+    await tab.until(f"{said} === ''")
+    await tab.run("document.getElementById('note').focus()")
+    await tab.call("Input.insertText", text="Je vérifie")
+    async with asyncio.timeout(15):
+        while (await sacha.post("/presence/Q1", fields)).text != "Camille écrit":
+            await asyncio.sleep(0.05)
+
+
+async def test_a_row_that_changes_stays_in_its_place_and_a_new_one_is_announced(
+    town: Town, camille: Browser, sacha: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue")
+    rows = "[...document.querySelectorAll('[data-row]')].map(e => e.dataset.live).join()"
+    assert await tab.run(rows) == "Q1,Q2"
+    await sacha.submit(await sacha.get("/queue/2"), "/queue/2/take")
+    await tab.until("document.querySelector('[data-live=Q2]').textContent.includes('Sacha')")
+    flagged = Flag(key=f"{2:032x}", rule="r", severity=Severity.CRITICAL, at=town.clock.now)
+    await town.store.write(lambda db: queue.flag(db, [flagged]))
+    await tab.until("document.getElementById('live').textContent === '1 nouveauté. Actualiser'")
+    assert await tab.run(rows) == "Q1,Q2"
+
+
+async def test_buttons_of_a_mention_act_without_a_reload_each_its_own_way(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue/1")
+    await tab.run("window.stays = 1")
+    await tab.run("document.querySelector('form[action$=snooze] button').click()")
+    # the seconds run once the page has settled
+    counting = "document.querySelector('#undo .seconds')?.textContent"
+    await tab.until(f"document.body.textContent.includes('est reportée') && {counting}")
+    await tab.run("document.querySelector('[formaction$=unsnooze]').click()")
+    await tab.until("document.body.textContent.includes('plus reportée')")
+    await tab.until(counting)
+    assert await tab.run("window.stays") == 1
+    found = await town.store.read(lambda db: queue.get(db, 1))
+    assert found.snoozed_until is None
+
+
+async def test_what_was_chosen_in_a_list_is_kept_when_somebody_else_acts(
+    town: Town, camille: Browser, sacha: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue/1")
+    await tab.run("document.getElementById('state').value = 'out_of_scope'")
+    await sacha.submit(await sacha.get("/queue/1"), "/queue/1/take")
+    await tab.until("document.querySelector('[data-live=head]').textContent.includes('Sacha')")
+    assert await tab.run("document.getElementById('state').value") == "out_of_scope"
+    await tab.run("document.querySelector('form[action$=move] button').click()")
+    await tab.until('document.body.textContent.includes("Sacha l\'a pris en charge")')
+    found = await town.store.read(lambda db: queue.get(db, 1))
+    assert (found.state, found.assignee) == ("taken", "Sacha")
 
 
 async def test_a_hostile_mention_runs_nothing_and_loads_nothing(
@@ -298,6 +655,114 @@ async def test_a_hostile_mention_runs_nothing_and_loads_nothing(
         "[...new Set(performance.getEntriesByType('resource').map(e => new URL(e.name).origin))]"
     )
     assert hosts == [town.url]
+
+
+async def test_the_ledger_reads_well_with_something_in_it(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    actions, clock = town.app[SITE].actions, Clock(town.store, usual(ZoneInfo("Europe/Paris")))
+    for item in ("Q1", "Q2"):
+        await actions.correct(item, labels={"intent": "question"}, actor="Camille")
+    closed = Deed(verb=Verb.MOVE, state=QueueState.CLOSED, reason="vue au guichet")
+    await actions.do("Q2", closed, actor="Camille")
+    while await clock.step(town.clock.now):
+        pass
+    await tab.sign_in(town.url, token_of(camille))
+    for width, scheme in ((320, "light"), (390, "dark"), (1440, "light"), (1440, "dark")):
+        await tab.look(width, scheme=scheme)
+        await tab.open(town.url + "/ledger")
+        assert await violations(tab) == [], (width, scheme)
+        assert await tab.run("document.documentElement.scrollWidth") <= width
+        assert await tab.run("document.querySelectorAll('[data-row]').length") == 2
+        if folder := os.environ.get("VEILLE_SHOTS"):
+            await tab.shoot(Path(folder) / f"ledger-full-{width}-{scheme}.png")
+
+
+async def read_well(tab: Tab, name: str) -> None:
+    """The page on show is fine on a narrow phone and a desk, light and dark."""
+    for width, scheme in ((320, "light"), (390, "dark"), (1440, "light"), (1440, "dark")):
+        await tab.look(width, scheme=scheme)
+        assert await violations(tab) == [], (name, width, scheme)
+        assert await tab.run("document.documentElement.scrollWidth") <= width, (name, width)
+        if folder := os.environ.get("VEILLE_SHOTS"):
+            await tab.shoot(Path(folder) / f"{name}-{width}-{scheme}.png")
+
+
+async def send(tab: Tab, action: str, **fields: str) -> None:
+    """Fill in a form of the page and press its button; until the next page is there."""
+    for field, value in fields.items():
+        at = f"form[action='{action}'] [name='{field}']"
+        await tab.run(f"document.querySelector({at!r}).value = {value!r}")
+    await tab.run("window.before = true")
+    await tab.run(f"document.querySelector(\"form[action='{action}'] button\").click()")
+    await tab.until("!window.before && document.readyState === 'complete'")
+
+
+async def test_accounts_and_a_second_factor_read_well(town: Town, sacha: Browser, tab: Tab) -> None:
+    await tab.sign_in(town.url, token_of(sacha))
+    await tab.open(town.url + "/users")
+    await tab.run("document.querySelector('summary').click()")
+    await read_well(tab, "users")
+    await send(tab, "/users/add", name="Noor")
+    await read_well(tab, "users-added")
+    await tab.open(town.url + "/account/tokens")
+    await send(tab, "/account/tokens/add", name="Tableau de bord", current=PASSWORD)
+    await read_well(tab, "tokens-made")
+    await tab.open(town.url + "/account/factor")
+    await send(tab, "/account/factor/propose", current=PASSWORD)
+    await read_well(tab, "factor-scan")
+    written = await tab.run("document.querySelector('p code').textContent")
+    secret = b32decode(written.replace(" ", ""))
+    step = int(town.clock.now.timestamp()) // 30
+    await send(tab, "/account/factor/confirm", code=code_at(secret, step))
+    await read_well(tab, "factor-codes")
+    await tab.open(town.url + "/account/factor")
+    await read_well(tab, "factor-on")
+    await tab.open(town.url + "/account")
+    await send(tab, "/logout")
+    await send(tab, "/login", name="Sacha", password=PASSWORD)
+    await read_well(tab, "login-code")
+    town.clock.advance(seconds=30)
+    await send(tab, "/login/code", code=code_at(secret, step + 1))
+    assert await tab.run("location.pathname") == "/"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A provider that nobody asks."""
+
+    name: str = "ProConnect"
+    opens_accounts: bool = False
+
+
+async def test_the_audit_trail_reads_well(town: Town, sacha: Browser, tab: Tab) -> None:
+    await sacha.submit(await sacha.get("/queue/2"), "/queue/2/take")
+    await tab.sign_in(town.url, token_of(sacha))
+    await tab.open(town.url + "/audit?since=2026-01-01")
+    await read_well(tab, "audit")
+
+
+async def test_a_change_of_who_is_on_call_is_looked_at_and_counts(
+    town: Town, sacha: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(sacha))
+    await tab.open(town.url + "/on-call")
+    await send(tab, "/on-call/preview", person="Noor", until="2026-01-20T12:00")
+    await read_well(tab, "on-call-preview")
+    await send(tab, "/on-call/change")
+    assert "Noor Benali" in await tab.run("document.querySelector('.facts').textContent")
+
+
+@pytest.mark.parametrize("provider", [Named()])
+async def test_the_way_in_by_a_provider_reads_well(town: Town, tab: Tab, provider: Named) -> None:
+    now = town.clock()
+    token = await town.store.write(lambda db: users.invite(db, "Camille", now))
+    await tab.open(town.url + "/login")
+    await read_well(tab, "login-provider")
+    await tab.open(f"{town.url}/invitations/{token}")
+    await read_well(tab, "invitation")
+    await tab.open(town.url + "/login/provider/back?state=x")
+    await read_well(tab, "login-refused")
 
 
 @pytest.mark.skipif(not os.environ.get("VEILLE_SHOTS"), reason="set VEILLE_SHOTS to a folder")
@@ -314,3 +779,171 @@ async def test_shots(town: Town, camille: Browser, tab: Tab) -> None:
                 await tab.open(town.url + path)
                 name = path.strip("/").partition("?")[0].replace("/", "-") or "now"
                 await tab.shoot(folder / f"{name}-{width}-{scheme}.png")
+
+
+class Cable:
+    """The way to the town, that can be cut: as a phone in a cellar."""
+
+    def __init__(self, url: str) -> None:
+        self._port = int(url.rpartition(":")[2])
+        self._ends: set[asyncio.StreamWriter] = set()
+        self.is_cut = False
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_cut:
+            writer.transport.abort()
+            return
+        there = await asyncio.open_connection("127.0.0.1", self._port)
+        self._ends |= {writer, there[1]}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pipe(reader, there[1]))
+            group.create_task(self._pipe(there[0], writer))
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for end in self._ends:
+            end.transport.abort()
+
+
+@pytest.fixture
+async def cable(town: Town) -> AsyncIterator[tuple[Cable, str]]:
+    cable = Cable(town.url)
+    server = await asyncio.start_server(cable.carry, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield cable, f"http://127.0.0.1:{port}"
+    server.close()
+    cable.cut()
+
+
+class TestInstalled:
+    """On a home screen: with a service worker, notifications, and sometimes no net."""
+
+    @pytest.fixture
+    def push_desk(self) -> PushDesk | None:
+        return PushDesk(
+            public_key=public_key(new_key()),
+            receiver="telephones",
+            sealing_key=push_key(b"x" * 16),
+            hosts=("push.example",),
+        )
+
+    async def test_a_phone_may_install_it(self, town: Town, camille: Browser, tab: Tab) -> None:
+        await tab.sign_in(town.url, token_of(camille))
+        await tab.open(town.url + "/")
+        manifest = await tab.call("Page.getAppManifest")
+        assert manifest["errors"] == []
+        assert manifest["url"] == town.url + "/manifest.webmanifest"
+        assert (await tab.call("Page.getInstallabilityErrors"))["installabilityErrors"] == []
+        scope = await tab.run("navigator.serviceWorker.ready.then((found) => found.scope)")
+        assert scope == town.url + "/"
+        await tab.until("caches.keys().then((names) => names.length === 1)")
+        kept = await tab.run(
+            "caches.keys().then(([name]) => caches.open(name)).then((cache) => cache.keys())"
+            ".then((all) => all.map((one) => new URL(one.url).pathname))"
+        )
+        assert "/offline" in kept
+        assert all(path == "/offline" or path.startswith("/static/") for path in kept)
+
+    async def test_the_account_page_offers_notifications_and_reads_well(
+        self, town: Town, camille: Browser, tab: Tab
+    ) -> None:
+        await town.store.write(
+            lambda db: push.add(
+                db,
+                user="Camille",
+                mark="m",
+                sealed=b"s",
+                name="Firefox · Android",
+                known="",
+                now=town.clock.now,
+            )
+        )
+        await tab.sign_in(town.url, token_of(camille))
+        for width, scheme in ((320, "light"), (390, "dark"), (1440, "light"), (1440, "dark")):
+            for path in ("/account", "/offline"):
+                await tab.look(width, scheme=scheme)
+                await tab.open(town.url + path)
+                assert await violations(tab) == [], (path, width, scheme)
+                assert await tab.run("document.documentElement.scrollWidth") <= width
+                if folder := os.environ.get("VEILLE_SHOTS"):
+                    await tab.shoot(Path(folder) / f"push{path[1:]}-{width}-{scheme}.png")
+        await tab.open(town.url + "/account")
+        await tab.until("!document.querySelector('#push-add button').disabled")
+        assert await tab.run("Notification.permission") in {"default", "denied"}
+
+    async def test_a_message_becomes_a_notification_of_its_incident(
+        self, town: Town, camille: Browser, tab: Tab
+    ) -> None:
+        await tab.call("Browser.grantPermissions", permissions=["notifications"], origin=town.url)
+        await tab.sign_in(town.url, token_of(camille))
+        await tab.open(town.url + "/")
+        await tab.run("navigator.serviceWorker.ready.then(() => 0)")
+        said = {
+            "title": "▲ Critique · Inondation", "body": "I1 · Lons", "tag": "I1",
+            "path": "/incidents/1", "take": "/l/abc", "take_text": "Prendre en charge",
+            "open_text": "Voir", "rings": True, "stays": True, "lang": "fr",
+        }  # fmt: skip
+        await tab.push(town.url, said)
+        all_shown = "navigator.serviceWorker.ready.then((found) => found.getNotifications())"
+        await tab.until(f"{all_shown}.then((all) => all.length === 1)")
+        await tab.push(town.url, {**said, "body": "I1 · Lons · pris en charge", "rings": False})
+        await tab.until(f"{all_shown}.then(([one]) => one.silent)")
+        shown = await tab.run(
+            f"{all_shown}.then((all) => all.map((one) => [one.title, one.body, one.tag, one.silent,"
+            " one.data.take, one.actions.map((each) => each.title).join()]))"
+        )
+        actions = "Prendre en charge,Voir"
+        assert shown == [
+            [said["title"], "I1 · Lons · pris en charge", "I1", True, "/l/abc", actions]
+        ]
+
+    async def test_without_net_a_page_says_so_and_shows_nothing_of_anybody(
+        self, town: Town, camille: Browser, tab: Tab, cable: tuple[Cable, str]
+    ) -> None:
+        line, url = cable
+        await tab.sign_in(url, token_of(camille))
+        await tab.open(url + "/")
+        await tab.until("navigator.serviceWorker.controller !== null")
+        line.cut()
+        for path in ("/", "/queue"):
+            await tab.open(url + path)
+            text = await tab.run("document.querySelector('main').textContent")
+            assert "Hors ligne" in text
+            assert "Inondation" not in text
+            styled = await tab.run("getComputedStyle(document.querySelector('.top')).display")
+            assert styled == "flex"
+
+    async def test_the_last_state_is_shown_where_asked_for_until_its_time_and_the_logout(
+        self, town: Town, camille: Browser, tab: Tab, cable: tuple[Cable, str]
+    ) -> None:
+        town.clock.now = utc_now()  # the browser has no other clock
+        await camille.sign_in("Camille")
+        line, url = cable
+        await tab.sign_in(url, token_of(camille))
+        await tab.open(url + "/account")
+        await tab.until("navigator.serviceWorker.controller !== null")
+        await tab.run("document.querySelector('[action$=offline] button').click()")
+        await tab.until("location.search === '?done=kept' && document.readyState === 'complete'")
+        await tab.open(url + "/")
+        await tab.until("caches.has('veille-last')")
+        line.cut()
+        await tab.open(url + "/")
+        assert "Inondation" in await tab.run("document.querySelector('main').textContent")
+        await tab.until("document.getElementById('live').textContent.includes('ors ligne')")
+        await tab.open(url + "/queue")
+        assert "Hors ligne" in await tab.run("document.querySelector('main').textContent")
+        line.is_cut = False
+        await tab.open(url + "/")
+        await tab.run("document.querySelector('[action=\"/logout\"] button').click()")
+        await tab.until("location.pathname === '/login'")
+        assert await tab.run("caches.keys()") == []

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-Browser = (
-    Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
-)
+# fixtures come from conftest.py, which importmode=importlib keeps from being imported
+Browser = Any
 Town = Any
 FORM = "application/x-www-form-urlencoded"
 

@@ -113,27 +113,20 @@ async def test_head_answers_like_get_without_a_body(town: Town, camille: Browser
         assert head.headers.get("Content-Type") == page.headers.get("Content-Type")
 
 
-async def test_a_page_hears_of_news_by_its_etag(
-    town: Town, camille: Browser, sacha: Browser
-) -> None:
-    page = await camille.get("/")
-    known = {"If-None-Match": page.headers["ETag"]}
-    assert (await camille.ask("HEAD", "/", headers=known)).status == 304
-    await sacha.submit(await sacha.get("/"), "/incidents/1/take")
-    head = await camille.ask("HEAD", "/", headers=known)
-    before, after = (set(x.headers["Veille-Marks"].split()) for x in (page, head))
-    assert (head.status, after - before) == (200, {"I1.2!"})
-
-
 async def test_what_does_not_fit_on_the_page_is_counted(
     town: Town, camille: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "affiché" not in (await camille.get("/")).text
     monkeypatch.setattr("veille.web.now_page._ITEMS", 1)
-    monkeypatch.setattr("veille.web.now_page._INCIDENTS", 1)
+    monkeypatch.setattr("veille.web.now_page._CARDS", 1)
+    page = (await camille.get("/")).text
+    assert "Aussi en cours" in page
+    assert "Volume inhabituel sur la propreté" in page
+    assert "2 mentions à traiter" in page
+    assert "Voir toute la file" in page
+    monkeypatch.setattr("veille.web.now_page._LINES", 0)
     page = (await camille.get("/")).text
     assert "1 autre incident en cours n&#39;est pas affiché" in page
-    assert "1 autre mention à traiter n&#39;est pas affichée" in page
 
 
 async def test_a_daemon_that_is_not_well_says_so_to_who_looks(town: Town, camille: Browser) -> None:

@@ -46,6 +46,8 @@ async def test_the_words_that_counted_are_shown_on_demand_only(
 
 async def test_looking_for_news_explains_nothing(town: Town, camille: Browser) -> None:
     assert (await camille.ask("HEAD", "/queue/1/why")).status == 200
+    again = await camille.get("/queue/1/why", headers={"Veille-Live": "1"})
+    assert again.status == 200
     assert town.teller.asked == []
 
 

@@ -102,7 +102,7 @@ def test_a_conflict_names_who_was_faster_and_notes_do_not_count() -> None:
 
 
 def test_an_event_of_an_unknown_kind_or_with_braces_still_reads() -> None:
-    assert FR.line(Event(target="I1", at=NOW, kind="incident.merged")).text == "incident.merged"
+    assert FR.line(Event(target="I1", at=NOW, kind="incident.moved")).text == "incident.moved"
     line = FR.line(Event(target="I1", at=NOW, kind="note", actor="{to}", text="{actor.__class__}"))
     assert line.text == "{to} note\u00a0: {actor.__class__}"
 

@@ -53,6 +53,13 @@ def test_a_spike_stands_beside_what_is_usual_and_its_floor_is_left_out() -> None
     assert plain(reasons.counts(FR, usual)).endswith("du plus récent au plus ancien : 4, 6, 5.")
 
 
+def test_a_rule_that_is_named_like_a_condition_is_told_as_a_rule() -> None:
+    holds = counted(1, 1, "rule:spike")
+    assert plain(reasons.summary(FR, (holds,))) == "la règle « spike » est remplie"
+    lacks = Condition(name="rule:count", value=1, threshold=1, comparison=Comparison.BELOW)
+    assert plain(reasons.failed(FR, lacks)).startswith("La règle « count » est remplie en ce mom")
+
+
 def test_too_short_a_history_names_what_is_missing() -> None:
     said = reasons.failed(FR, counted(3, 8, "points"))
     assert "3 périodes connues, il en faut au moins 8 (min_points 3 < 8)" in plain(said)

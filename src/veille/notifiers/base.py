@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from veille.domain.clock import utc_now
 from veille.domain.errors import SourceError, VeilleError
 from veille.domain.notification import Document, Notification, Ref
+from veille.notifiers.devices import Push
 from veille.notifiers.message import Voice
 from veille.notifiers.pace import Pace
 
@@ -54,7 +55,8 @@ class Tools:
     """What the app lends to every notifier.
 
     `secret` returns the value of a named secret or raises ConfigError. `pace` is shared by all.
-    `has_buttons`: somebody answers when a button in Slack is pressed.
+    `has_buttons`: somebody answers when a button in Slack is pressed. `push` knows the
+    devices, None where there is no push receiver.
     """
 
     voice: Voice
@@ -63,6 +65,7 @@ class Tools:
     check_host: HostCheck
     pace: Pace
     has_buttons: bool = False
+    push: Push | None = None
     now: Callable[[], datetime] = utc_now
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -27,6 +28,8 @@ _NEWS_FIRST = frozenset(
         NotificationKind.ACKNOWLEDGED,
         NotificationKind.ASSIGNED,
         NotificationKind.RESOLVED,
+        NotificationKind.REOPENED,
+        NotificationKind.MERGED,
     }
 )
 
@@ -73,7 +76,12 @@ def write_document(
 
 def _envelope(subject: str, name: str, settings: EmailReceiver, now: datetime) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = subject
+    mail["Subject"] = subject  # refuses what would begin another header
+    if not subject.isascii():
+        # of two encoded words side by side the policy's own folding loses the space (gh-92081)
+        folded = Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
+        del mail["Subject"]
+        mail.set_raw("Subject", folded)
     mail["From"] = Address(display_name=name, addr_spec=settings.sender)
     mail["To"] = [Address(addr_spec=address) for address in settings.to]
     mail["Date"] = now

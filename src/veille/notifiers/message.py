@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from veille.domain.card import Card
+from veille.domain.ids import short_id
 from veille.domain.incident import IncidentState, Verdict
 from veille.domain.notification import Diverted, Facts, Notification, NotificationKind, Quote
 from veille.notifiers.relay import relay_words
 from veille.wording import reasons
 from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
+from veille.wording.coordination import coordination_words
 from veille.wording.format import clock, duration, excerpt, measure, moment, number, until, visible
 
 _QUOTES_MAX = 3  # docs: interface, Slack
@@ -160,7 +162,11 @@ def _counts(facts: Facts, voice: Voice) -> str:
         parts.append(words("notify.usual", usual=measure(words, facts.usual, decimals=1)))
     if facts.baseline is not None and facts.baseline.is_cold:
         parts.append(words("notify.cold"))
-    since = words("notify.since", clock=_clock(facts.opened_at, facts.at, voice))
+    # what is counted is of this window: « depuis » an earlier evening would be said of it
+    is_older = facts.window is not None and facts.at - facts.opened_at > facts.window
+    is_open = facts.state is not IncidentState.RESOLVED
+    key = "notify.begun" if is_older and is_open else "notify.since"
+    since = words(key, clock=_clock(facts.opened_at, facts.at, voice))
     said = [" ".join(parts)] if parts else []  # an alert about veille itself counts no messages
     return " · ".join([*said, since, *_certainty(facts.certainty, words)])
 
@@ -182,9 +188,16 @@ def _state(facts: Facts, now: str, words: Catalogue) -> str:
     else:
         is_resolved = facts.state is IncidentState.RESOLVED
         name = _person(facts.actor) if is_resolved else facts.assignee or _person(facts.actor)
-        said = "false_alarm" if _is_false_alarm(facts) else facts.state
+        said = "false_alarm" if _is_false_alarm(facts) else str(facts.state)
+        said = "merged" if facts.merged_into is not None else said
         key = said if name else f"{facts.state}_unnamed"
-    return words(f"notify.state.{key}", name=_line(name or "", _NAME_MAX), clock=now)
+    return words(
+        f"notify.state.{key}", name=_line(name or "", _NAME_MAX), clock=now, into=_into(facts)
+    )
+
+
+def _into(facts: Facts) -> str:
+    return "" if facts.merged_into is None else short_id("I", facts.merged_into)
 
 
 def _silence(facts: Facts, voice: Voice) -> list[str]:
@@ -202,6 +215,8 @@ def _news(notification: Notification, counts: str, voice: Voice) -> str:
         NotificationKind.ACKNOWLEDGED,
         NotificationKind.ASSIGNED,
         NotificationKind.RESOLVED,
+        NotificationKind.REOPENED,
+        NotificationKind.MERGED,
     }
     suffix = "_unnamed" if is_named and not name else ""
     is_false = kind is NotificationKind.RESOLVED and _is_false_alarm(facts)
@@ -212,6 +227,7 @@ def _news(notification: Notification, counts: str, voice: Voice) -> str:
         clock=_clock(facts.at, facts.at, voice),
         since=_clock(facts.opened_at, facts.at, voice),
         until=_until(facts, voice),
+        into=_into(facts),
         counts=counts,
     )
 
@@ -223,7 +239,7 @@ def _lines(notification: Notification, voice: Voice) -> tuple[Line, ...]:
     texts = {
         "places": ", ".join(filter(None, places)),
         "why": _why(facts, words),
-        "coordination": _coordination(facts, words),
+        "coordination": coordination_words(words, facts.coordination),
         "actions": excerpt(", ".join(filter(None, actions)), _LINE_MAX),
         "runbook": _line(facts.annotations.get("runbook", ""), _LINE_MAX),
     }
@@ -252,35 +268,6 @@ def _card_label(row: tuple[str, ...], said: Mapping[str, str], words: Catalogue)
     """Return the label of a row: that of its first slot which says something."""
     first = next(key for key in row if key in said)
     return words("notify.label.card", label=words(f"card.label.{first}"))
-
-
-def _coordination(facts: Facts, words: Catalogue) -> str:
-    """Return the texts that several accounts said at once, and how many accounts are new."""
-    found = facts.coordination
-    if found is None:
-        return ""
-    said = []
-    if found.texts:
-        said.append(
-            words(
-                "notify.coordination.texts",
-                texts=number(words, found.texts),
-                copies=number(words, found.copies),
-                shortest=measure(words, found.shortest_s, decimals=1),
-                median=measure(words, found.median_s, decimals=1),
-            )
-        )
-    if found.new_accounts:
-        said.append(
-            words(
-                "notify.coordination.accounts",
-                new=number(words, found.new_accounts),
-                accounts=number(words, found.accounts),
-                ratio=number(words, found.new_ratio, decimals=2),
-                days=number(words, found.days),
-            )
-        )
-    return " ; ".join(said)
 
 
 def _why(facts: Facts, words: Catalogue) -> str:

@@ -7,9 +7,11 @@ from typing import assert_never
 from veille.notifiers.base import Notifier, Tools
 from veille.notifiers.email import EmailNotifier
 from veille.notifiers.mqtt import MqttNotifier
+from veille.notifiers.push import PushNotifier
 from veille.notifiers.settings import (
     EmailReceiver,
     MqttReceiver,
+    PushReceiver,
     ReceiverSettings,
     SlackReceiver,
     WebhookReceiver,
@@ -29,5 +31,7 @@ def build(settings: ReceiverSettings, *, tools: Tools) -> Notifier:
             return WebhookNotifier(settings, tools=tools)
         case MqttReceiver():
             return MqttNotifier(settings, tools=tools)
+        case PushReceiver():
+            return PushNotifier(settings, tools=tools)
         case _:
             assert_never(settings)

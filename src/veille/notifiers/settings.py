@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,14 @@ _CHANNEL = re.compile(r"#?[\w-]{1,80}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){0,9}", re.ASCII)
 _NODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 _TIMEOUT_MAX_S = 120
+_TTL_MAX = timedelta(days=7)
+PUSH_SERVICES = (
+    "fcm.googleapis.com",  # Chrome, Edge on Android, Samsung Internet
+    "updates.push.services.mozilla.com",  # Firefox
+    "web.push.apple.com",  # Safari
+    "*.notify.windows.com",  # Edge on Windows
+)
+"""Where the browsers of today have their push service."""
 
 
 class SlackReceiver(
@@ -200,7 +209,71 @@ class MqttReceiver(
         return f"{self.node}-{self.id}"
 
 
-ReceiverSettings = SlackReceiver | EmailReceiver | WebhookReceiver | MqttReceiver
+class PushReceiver(
+    msgspec.Struct,
+    tag="push",
+    tag_field="kind",
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """Browsers of users, by web push. `to` names users, `schedules` those on call there.
+
+    Without either it is for the people that name this receiver. `ttl` is how long the push service
+    keeps what it cannot hand over. Nothing of a mention is ever in it.
+    """
+
+    id: str
+    to: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+    ttl: str = "4h"
+    fallback: str | None = None
+    timeout: str = "10s"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError (msgspec adds where) on a value that could never work."""
+        try:
+            keep = parse_duration(self.ttl)
+        except InputError as error:
+            raise ValueError(f"ttl: {error}") from error
+        if not timedelta(minutes=1) <= keep <= _TTL_MAX:
+            raise ValueError(f'ttl "{self.ttl}" is out of range: write 1m to 7d')
+        _timeout_s(self.timeout)
+
+    @property
+    def ttl_s(self) -> int:
+        """How long a push service keeps what it cannot hand over, in seconds."""
+        return int(parse_duration(self.ttl).total_seconds())
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest wait for one answer, in seconds."""
+        return _timeout_s(self.timeout)
+
+    @property
+    def quotes(self) -> bool:
+        """Whether texts of mentions may stand in it: never."""
+        return False
+
+
+class PushSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[push]`: `key` is the name of a secret; `contact` is whom a push service writes to.
+
+    Addresses of browsers are refused unless their host is in `allow_hosts`.
+    """
+
+    key: str = "PUSH_KEY"
+    contact: str = ""
+    allow_hosts: tuple[str, ...] = PUSH_SERVICES
+    allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError (msgspec adds where) on a value that could never work."""
+        if self.contact and not self.contact.startswith(("mailto:", "https://")):
+            raise ValueError(f'contact "{self.contact}": write mailto:dsi@mairie.example')
+
+
+ReceiverSettings = SlackReceiver | EmailReceiver | WebhookReceiver | MqttReceiver | PushReceiver
 
 
 def fallback_problems(receivers: Sequence[ReceiverSettings]) -> Iterator[str]:

@@ -1,18 +1,28 @@
-"""`/account`: one's own password and sessions."""
+"""`/account`: one's own password, sessions and language."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from veille.store import audit, users
+from veille.store import audit, factors, push, users
 from veille.store.engine import Db
-from veille.store.users import User
-from veille.web import sessions, throttle
-from veille.web.login import address_of
+from veille.store.factors import Factor
+from veille.store.push import Device
+from veille.store.users import Session, User
+from veille.web import sessions, taste, throttle
+from veille.web.again import NO_PASSWORD
 from veille.web.passwords import weakness
 from veille.web.site import Site, form_of, render, see, site_of, visitor_of
+from veille.wording.catalogue import LANGUAGES
 
-_COLUMNS = ("opened", "seen", "action")
+_COLUMNS = ("device", "opened", "seen", "action")
+_DONE = {"changed", "revoked", "language"}
+_PUSH_DONE = {
+    f"push_{one}"
+    for one in ("on", "off", "tried", "gone", "refused", "many", "slow", "wrong", "stale")
+} | {"kept", "unkept"}
+OTHERS = "others"
+"""In a form: every session but this one."""
 
 
 async def page(request: web.Request) -> web.Response:
@@ -25,7 +35,17 @@ async def _show(
 ) -> web.Response:
     site, visitor = site_of(request), visitor_of(request)
     oldest = site.now() - sessions.IDLE
-    found = await site.store.read(lambda db: users.sessions(db, visitor.name))
+
+    def load(db: Db) -> tuple[User | None, list[Session], Factor | None, list[Device]]:
+        name = visitor.name
+        return (
+            users.get(db, name),
+            users.sessions(db, name),
+            factors.get(db, name),
+            push.of(db, name),
+        )
+
+    user, found, factor, devices = await site.store.read(load)
     live = [session for session in found if session.seen_at >= oldest]
     done = request.query.get("done")
     return render(
@@ -33,9 +53,16 @@ async def _show(
         "account.html",
         status=status,
         problem=site.say(f"web.account.{problem}") if problem else None,
-        done=site.say(f"web.account.{done}") if done in {"changed", "revoked"} else None,
+        done=site.say(f"web.account.{done}") if done in _DONE else None,
         sessions=live,
+        has_password=user is not None and user.password_hash != NO_PASSWORD,
+        factor=factor if factor and factor.confirmed_at else None,
+        languages=LANGUAGES,
         columns=_COLUMNS,
+        push=site.push,
+        devices=devices,
+        push_done=site.say(f"push.done.{done}", most=push.MOST) if done in _PUSH_DONE else None,
+        keeps_last=taste.keeps_last(request),
     )
 
 
@@ -44,7 +71,7 @@ async def change_password(request: web.Request) -> web.Response:
     site, visitor = site_of(request), visitor_of(request)
     form = await form_of(request)
     current, new, again = (form.get(key, "") for key in ("current", "new", "again"))
-    if await throttle.attempt(site.store, visitor.name, address_of(request), now=site.now()):
+    if await throttle.prove(site.store, visitor.name, now=site.now()):
         return await _show(request, problem="slow", status=429)
     user = await site.store.read(lambda db: users.get(db, visitor.name))
     is_right = await site.passwords.check(user.password_hash if user else None, current)
@@ -54,6 +81,8 @@ async def change_password(request: web.Request) -> web.Response:
     if problem is not None:
         return await _show(request, problem=problem, status=400)
     token = await _replace(request, user, await site.passwords.hash(new))
+    if token is None:
+        return see("/login")
     response = see("/account?done=changed")
     sessions.give(request, response, token)
     return response
@@ -67,29 +96,50 @@ def _problem(site: Site, name: str, current: str, new: str, again: str) -> str |
     return weakness(new, name=name, institution=site.institution)
 
 
-async def _replace(request: web.Request, user: User, password_hash: str) -> str:
+async def _replace(request: web.Request, user: User, password_hash: str) -> str | None:
+    """Return the token of the new session; None when this one was ended meanwhile."""
     site = site_of(request)
-    now, address = site.now(), address_of(request)
+    now, mine = site.now(), visitor_of(request).session
 
-    def change(db: Db) -> str:
+    def change(db: Db) -> str | None:
+        found = users.session(db, mine, now=now)
+        if found is None:  # an administrator was faster: what they set stays
+            return None
         users.set_password(db, user.name, password_hash=password_hash, must_change=False, now=now)
-        users.clear_failures(db, name=user.name, address=address)
+        throttle.proven(db, user.name)
         audit.add(db, at=now, actor=user.name, action="password.change", target=user.name)
-        return sessions.open_session(db, user, now=now, instead_of=None)
+        opened = sessions.opening(request, found[0].proof)
+        return sessions.open_session(db, user, now=now, instead_of=None, opened=opened)
 
     return await site.store.write(change)
 
 
 async def revoke(request: web.Request) -> web.Response:
-    """One of one's own sessions is closed; another's is not, whatever the form says."""
+    """One of one's own sessions is closed, or all but this one; nobody else's ever is."""
     site, visitor = site_of(request), visitor_of(request)
     form = await form_of(request)
     wanted, now = form.get("session", ""), site.now()
 
     def close(db: Db) -> None:
-        if any(one.token_hash == wanted for one in users.sessions(db, visitor.name)):
+        if wanted == OTHERS:
+            count = users.end_sessions(db, visitor.name, besides=visitor.session)
+            said = {"sessions": count}
+            audit.add(
+                db, at=now, actor=visitor.name, action="session.revoke", target=visitor.name,
+                before=said, after={"sessions": 0},
+            )  # fmt: skip
+        elif any(one.token_hash == wanted for one in users.sessions(db, visitor.name)):
             users.end_session(db, wanted)
             audit.add(db, at=now, actor=visitor.name, action="session.revoke", target=visitor.name)
 
     await site.store.write(close)
     return see("/account?done=revoked")
+
+
+async def choose_language(request: web.Request) -> web.Response:
+    """Pages speak the language of the form to who asks, from the next one on."""
+    site, visitor = site_of(request), visitor_of(request)
+    wanted = (await form_of(request)).get("language", "")
+    chosen = wanted if wanted in LANGUAGES else None  # anything else: that of the installation
+    await site.store.write(lambda db: users.set_language(db, visitor.name, chosen))
+    return see("/account?done=language")

@@ -51,12 +51,6 @@ class Card:
         """Whether it is over."""
         return self.incident.state is IncidentState.RESOLVED
 
-    @property
-    def mark(self) -> str:
-        """The incident and its version, for `render_watched`."""
-        bang = "!" if self.incident.severity.value == "critical" else ""
-        return f"{self.id}.{self.incident.version}{bang}"
-
 
 def find(db: Db, incident: Incident, *, limit: int) -> Found:
     """Return an incident with its alerts and up to `limit` of its newest messages."""

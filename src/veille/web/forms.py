@@ -2,82 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Protocol
 
 from aiohttp import web
 
+from veille.domain.access import Access
 from veille.domain.correction import CHOICES, TAKEN_BACK
-from veille.domain.errors import ConflictError, InputError, RereadError, TargetError
+from veille.domain.deed import Done
+from veille.domain.errors import ConflictError, InputError, ReasonError, RereadError, TargetError
 from veille.domain.ids import short_id
-from veille.domain.incident import QueueState, Verdict
-from veille.store import timeline, users
-from veille.web import incident_page, item_page
+from veille.domain.incident import Verdict
+from veille.store import timeline
+from veille.web import answer_forms, incident_page, item_page, neighbours, reshape, undo
+from veille.web.deeds import active, deed_of
+from veille.web.orders import Act, Order, order_of
 from veille.web.silence_page import length_of
-from veille.web.site import Site, form_of, see, site_of, visitor_of, words_of
+from veille.web.site import see, visitor_of, words_of
 from veille.web.words import number_of
 
 _NOTE_LENGTH = 2000
-_VERSION_DIGITS = 18
+_CALL = "call."
+_KEPT = ("text", "reason", "waiting_for")
+"""What a person wrote: it is in the form again when the action was refused."""
 TAKE_BACK = "-"
 """In a form: the person's label is withdrawn; an empty field says nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a form asks for; `version` is of the page it stood on."""
-
-    site: Site
-    target: str
-    actor: str
-    version: int | None
-    fields: Mapping[str, str]
-
-    def field(self, name: str) -> str:
-        """Return a field, "" when it is missing."""
-        return self.fields.get(name, "").strip()
-
-
-Act = Callable[[Order], Awaitable[str | None]]
-"""Does it; returns what was done where the verb does not say it."""
-
-
-async def take(order: Order) -> None:
+async def take(order: Order) -> Done:
     """The target is taken by who asks."""
-    await order.site.actions.acknowledge(order.target, actor=order.actor, version=order.version)
+    return await order.site.actions.acknowledge(
+        order.target, actor=order.actor, version=order.version
+    )
 
 
-async def assign(order: Order) -> None:
+async def assign(order: Order) -> Done:
     """The target is entrusted to an active user."""
-    to = order.field("to")
-    user = await order.site.store.read(lambda db: users.get(db, to))
-    if user is None or user.disabled_at is not None:
-        raise InputError(f"{order.target}: assign to a user that is not disabled")
-    await order.site.actions.assign(
-        order.target, to=user.name, actor=order.actor, version=order.version
+    to = await active(order.site, order.field("to"))
+    return await order.site.actions.assign(
+        order.target, to=to, actor=order.actor, version=order.version
     )
 
 
 async def note(order: Order) -> None:
-    """The note is in the timeline."""
+    """The note is in the timeline; who is ticked is called by it as if `@name` stood there."""
     text = order.field("text")
+    ticked = [name.removeprefix(_CALL) for name in order.fields if name.startswith(_CALL)]
+    if called := [f"@{name}" for name in ticked if f"@{name}".casefold() not in text.casefold()]:
+        text = f"{text} {' '.join(called)}"
     if not 0 < len(text) <= _NOTE_LENGTH:
         raise InputError(f"{order.target}: a note has 1 to {_NOTE_LENGTH} characters")
     await order.site.actions.note(order.target, text=text, actor=order.actor)
 
 
-async def resolve(order: Order) -> None:
+async def resolve(order: Order) -> Done:
     """The incident is resolved."""
-    await order.site.actions.resolve(order.target, actor=order.actor, version=order.version)
+    return await order.site.actions.resolve(order.target, actor=order.actor, version=order.version)
 
 
-async def judge(order: Order) -> None:
+async def judge(order: Order) -> Done:
     """The verdict stands; a false alarm is resolved."""
     verdict = order.field("verdict")
     if verdict not in set(Verdict):
         raise InputError(f"{order.target}: choose one of the verdicts shown")
-    await order.site.actions.judge(
+    return await order.site.actions.judge(
         order.target, verdict=Verdict(verdict), actor=order.actor, version=order.version
     )
 
@@ -86,18 +74,24 @@ async def silence(order: Order) -> None:
     """The incident and what comes after it about the same are not told for a while."""
     site = order.site
     reason = order.field("reason") or site.say("quiet.incident.default", id=order.target)
-    lasting = length_of(order.field("lasting"), site.now(), site.timezone)
+    lasting = length_of(order.field("lasting"), site.shown_now(), site.timezone)
     await site.actions.silence(order.target, lasting=lasting, reason=reason, actor=order.actor)
 
 
-async def move(order: Order) -> None:
+async def move(order: Order) -> Done:
     """The queue item is in the chosen state."""
-    state = order.field("state")
-    if state not in item_page.MOVES:
-        raise InputError(f"{order.target}: choose one of the states shown")
-    await order.site.actions.resolve(
-        order.target, actor=order.actor, state=QueueState(state), version=order.version
-    )
+    return await _do(order, order.field("state"))
+
+
+async def _do(order: Order, verb: str) -> Done:
+    site = order.site
+    deed = deed_of(verb, order.fields, now=site.shown_now(), zone=site.timezone)
+    return await site.actions.do(order.target, deed, actor=order.actor, version=order.version)
+
+
+def doing(verb: str) -> Act:
+    """Return what does this verb to a queue item; its form may say more: `deeds.deed_of`."""
+    return lambda order: _do(order, verb)
 
 
 async def correct(order: Order) -> str | None:
@@ -124,26 +118,38 @@ async def correct(order: Order) -> str | None:
 
 ON_INCIDENT: dict[str, Act] = {
     "take": take, "assign": assign, "note": note, "resolve": resolve, "judge": judge,
-    "silence": silence,
+    "silence": silence, "reopen": reshape.reopen, **reshape.EDITS,
 }  # fmt: skip
 ON_ITEM: dict[str, Act] = {
-    "take": take, "assign": assign, "note": note, "move": move, "correct": correct,
+    "take": take, "assign": assign, "note": note, "move": move, "correct": correct, "judge": judge,
+    **{verb: doing(verb) for verb in ("release", "snooze", "unsnooze", "reopen")},
+    **answer_forms.ACTS,
 }  # fmt: skip
 
 
 async def on_incident(request: web.Request) -> web.Response:
     """The action is done on an incident, or its page says what stood in the way."""
+    if request.match_info["verb"] in reshape.EDITS and not visitor_of(request).may(Access.EDIT):
+        raise web.HTTPForbidden
     return await _run(request, "I", ON_INCIDENT, incident_page.show)
 
 
 async def on_item(request: web.Request) -> web.Response:
     """The action is done on a queue item, or its page says what stood in the way."""
+    may_edit = visitor_of(request).may(Access.EDIT)
+    if request.match_info["verb"] in answer_forms.EDITS and not may_edit:
+        raise web.HTTPForbidden
     return await _run(request, "Q", ON_ITEM, item_page.show)
 
 
 class _Show(Protocol):
     async def __call__(
-        self, request: web.Request, *, problem: str | None = None, status: int = 200
+        self,
+        request: web.Request,
+        *,
+        problem: str | None = None,
+        status: int = 200,
+        kept: Mapping[str, str] | None = None,
     ) -> web.Response: ...
 
 
@@ -154,32 +160,52 @@ async def _run(
     act = acts.get(verb)
     if number is None or act is None:
         raise web.HTTPNotFound
-    order = await _order(request, short_id(letter, number))
+    order = await order_of(request, short_id(letter, number))
     try:
-        done = await act(order) or verb
-    except RereadError:
-        return await show(request, problem=order.site.say("web.conflict.reread"), status=409)
-    except ConflictError:
-        events = await order.site.store.read(lambda db: timeline.of(db, order.target))
-        return await show(request, problem=words_of(request).conflict(events), status=409)
-    except TargetError:
-        return await show(request, problem=order.site.say("web.refused.target"), status=400)
-    except InputError:
-        key = f"web.refused.{verb}"
-        known = key if key in order.site.say.messages else "web.refused.other"
-        return await show(request, problem=order.site.say(known), status=400)
-    folder = "incidents" if letter == "I" else "queue"
-    return see(f"/{folder}/{number}?done={done}")
+        done = await act(order)
+    except ConflictError as error:
+        problem = await _conflict(request, order, error)
+        return await show(request, problem=problem, status=409, kept=_kept(order, verb))
+    except InputError as error:
+        return await show(
+            request, problem=_refusal(order, verb, error), status=400, kept=_kept(order, verb)
+        )
+    path = f"/{'incidents' if letter == 'I' else 'queue'}/{number}"
+    back = undo.safe_back(order.field("back"), path + neighbours.carried(request))
+    if isinstance(done, Done):
+        return see(undo.after(back, done, done=_word(order, verb)))
+    return see(undo.after(back, Done(), done=done or verb))
 
 
-async def _order(request: web.Request, target: str) -> Order:
-    fields = await form_of(request)
-    version = fields.get("version", "")
-    is_number = version.isascii() and version.isdigit() and len(version) <= _VERSION_DIGITS
-    return Order(
-        site=site_of(request),
-        target=target,
-        actor=visitor_of(request).name,
-        version=int(version) if is_number else None,
-        fields=fields,
-    )
+def _word(order: Order, verb: str) -> str:
+    """Return what a page says was done: a verb it has a sentence for."""
+    known = (f"{area}.done.{verb}" in order.site.say.messages for area in ("web", "views"))
+    return verb if any(known) else "move"
+
+
+async def _conflict(request: web.Request, order: Order, error: ConflictError) -> str:
+    """Return what stood in the way: what changed, and by whom."""
+    if isinstance(error, RereadError):
+        return order.site.say("web.conflict.reread")
+    events = await order.site.store.read(lambda db: timeline.of(db, order.target))
+    words = words_of(request)
+    said = words.conflict(events)
+    by_people = [event for event in events if event.actor != "veille" and event.kind != "note"]
+    if not by_people:
+        return said
+    return words.say("views.conflict", said=said, last=words.line(by_people[-1]).text)
+
+
+def _refusal(order: Order, verb: str, error: InputError) -> str:
+    say = order.site.say
+    if isinstance(error, TargetError):
+        return say("web.refused.target")
+    if isinstance(error, ReasonError):
+        return say("views.refused.reason")
+    key = f"web.refused.{verb}"
+    return say(key if key in say.messages else "web.refused.other")
+
+
+def _kept(order: Order, verb: str) -> dict[str, str]:
+    kept = {name: order.fields[name] for name in _KEPT if order.fields.get(name)}
+    return {"verb": verb} | kept if kept else {}

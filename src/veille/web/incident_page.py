@@ -2,86 +2,265 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
+from veille.alerts.announcing import title
+from veille.domain.alert import Severity
+from veille.domain.coordination import Coordination
 from veille.domain.evidence import Example
 from veille.domain.ids import short_id
-from veille.domain.incident import Event, Verdict
-from veille.store import examples, incidents, timeline, users, verdicts
+from veille.domain.incident import Event, Incident, IncidentState, Verdict
+from veille.domain.record import StoredMention
+from veille.domain.text import fold
+from veille.domain.text import words as words_in
+from veille.rules.coordination import MIN_ACCOUNTS, coordination
+from veille.store import (
+    arrivals,
+    echoes,
+    examples,
+    incidents,
+    looks,
+    mentions,
+    observations,
+    pulse,
+    timeline,
+    users,
+    verdicts,
+)
+from veille.store.echoes import Group, Reach
 from veille.store.engine import Db
-from veille.web.cards import Found, card, find
+from veille.web import called, presence, undo
+from veille.web.cards import Card, Found, card, find
 from veille.web.reasons import reason, spans_of
 from veille.web.silence_page import lengths
-from veille.web.site import done_of, render_watched, site_of, words_of
-from veille.web.words import number_of
+from veille.web.site import done_of, render_watched, site_of, visitor_of, words_of
+from veille.web.sparkline import spark
+from veille.web.story import Told, story
+from veille.web.words import Words, number_of
+from veille.wording.coordination import coordination_words
+from veille.wording.format import number as numeral
+from veille.wording.format import visible
 
 _MESSAGES = 20
-_COUNTED = 1000
+"""Messages quoted in full, the newest that say something else."""
+_HEARD = 60
+"""Messages that are lines of the story."""
+_WEIGHED = 150
+"""Weighed for signs of coordination here; a notification weighs more (pipeline/dispatch.py)."""
+_OTHERS = 5
+_OWN = 10
+_UP_TO = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
     found: Found
-    count: int
+    heard: list[Group]
+    stored: Mapping[str, StoredMention]
+    own: list[StoredMention]
+    times: list[datetime]
+    reach: Reach
+    others: list[tuple[Incident, int]]
+    coordination: Coordination | None
     examples: Mapping[str, tuple[Example, ...]]
     events: list[Event]
     people: list[str]
     verdict: Verdict | None
+    since: datetime | None
+    offer: undo.Offer | None
+    open_ones: list[Incident]
+    marks: Mapping[str, str]
 
 
-def _load(db: Db, number: int) -> _Loaded | None:
+def _load(db: Db, number: int, request: web.Request, now: datetime) -> _Loaded | None:
     incident = incidents.get(db, number)
     if incident is None:
         return None
+    name, groups = short_id("I", number), echoes.groups(db, number)
     found = find(db, incident, limit=_MESSAGES)
+    until = incident.resolved_at or now
+    own = echoes.own_words(db, since=incident.opened_at, until=until, limit=_OWN)
+    stored = mentions.stored(db, [*(group.key for group in groups[-_HEARD:]), *own])
     return _Loaded(
         found=found,
+        heard=groups,
+        stored=stored,
+        own=[stored[key] for key in own if key in stored],
+        times=arrivals.of_incident(db, number, limit=echoes.LATEST),
+        reach=echoes.reach(db, number),
+        others=echoes.others(db, number, [group.cluster for group in groups], limit=_OTHERS),
+        coordination=_coordination(db, number),
         examples=examples.of(db, found.alerts),
-        count=len(incidents.evidence(db, number, _COUNTED)),
-        events=timeline.of(db, short_id("I", number)),
+        events=timeline.whole(db, name),
         people=[user.name for user in users.list_(db) if user.disabled_at is None],
         verdict=verdicts.of(db, number),
+        since=looks.since(db, visitor_of(request).name, name, now=now),
+        offer=undo.offered(request, db, back=f"/incidents/{number}"),
+        open_ones=[other for other in incidents.unresolved(db) if other.id != number],
+        marks=pulse.marks(db, (name,)),
     )
 
 
+def _coordination(db: Db, number: int) -> Coordination | None:
+    keys = incidents.evidence(db, number, _WEIGHED)
+    if len(keys) < MIN_ACCOUNTS:
+        return None
+    return coordination(observations.newest(db, keys, up_to=_UP_TO))
+
+
 async def show(
-    request: web.Request, *, problem: str | None = None, status: int = 200
+    request: web.Request,
+    *,
+    problem: str | None = None,
+    status: int = 200,
+    kept: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Return the incident's page, with what stood in the way of an action."""
-    number = number_of(request.match_info["id"], "I")
+    """Return the incident's page, with what stood in the way of an action.
+
+    `kept` are the texts of a form that was refused.
+    """
+    number, words = number_of(request.match_info["id"], "I"), words_of(request)
     if number is None:
         raise web.HTTPNotFound
-    loaded = await site_of(request).store.read(lambda db: _load(db, number))
+    store = site_of(request).store
+    loaded = await store.read(lambda db: _load(db, number, request, words.now))
     if loaded is None:
         raise web.HTTPNotFound
-    words = words_of(request)
-    shown = card(loaded.found, words)
-    marks = [shown.mark, f"E.{loaded.count}"]
-    marks += [f"T{n}.1" for n in range(max(0, len(loaded.events) - 100), len(loaded.events))]
+    await _look(request, short_id("I", number))
+    shown, incident = card(loaded.found, words), loaded.found.incident
+    lines, older = _story(loaded, words)
+    quoted = [group for group in loaded.heard if group.key in loaded.stored][-_MESSAGES:]
     return render_watched(
         request,
         "incident.html",
-        marks=marks,
+        marks=loaded.marks,
         status=status,
         card=shown,
         base=f"/incidents/{number}",
         problem=problem,
-        done=done_of(request, shown.id),
+        kept=kept or {},
+        done=done_of(request, shown.id) or undo.said(request),
+        undoing=loaded.offer,
+        present=presence.said(request, shown.id),
         reasons=[reason(alert, words) for alert in loaded.found.alerts],
         spans=spans_of(loaded.examples),
-        quotes=loaded.found.mentions,
-        more=loaded.count - len(loaded.found.mentions),
-        lines=[words.line(event) for event in loaded.events],
+        quotes=[(loaded.stored[group.key], group) for group in quoted],
+        more=len(loaded.heard) - len(quoted),
+        lines=lines,
+        older=older,
+        since=loaded.since,
         told=[words.told(event) for event in _first_told(loaded.events)],
+        facts=_facts(loaded, shown, words),
+        spark=spark(loaded.times, words, until=incident.resolved_at or words.now),
+        emergency=_emergency(loaded.found.mentions, words),
+        organised=coordination_words(words.say, loaded.coordination),
+        others=[_other(each, count, words) for each, count in loaded.others],
+        mergers=[(short_id("I", each.id), visible(each.title)) for each in loaded.open_ones],
         people=loaded.people,
         verdict=loaded.verdict,
         verdicts=list(Verdict),
-        muted=words.muted(loaded.found.incident.muted),
+        muted=words.muted(incident.muted),
         lengths=lengths(words),
+        merged=short_id("I", incident.merged_into) if incident.merged_into else "",
     )
+
+
+def _story(loaded: _Loaded, words: Words) -> tuple[list[Told], int]:
+    """Return the main courante, and how many lines came before it."""
+    return story(
+        loaded.events,
+        loaded.heard[-_HEARD:],
+        loaded.stored,
+        loaded.own,
+        words,
+        names={alert.rule: title(alert) for alert in loaded.found.alerts},
+        since=loaded.since,
+    )
+
+
+async def _look(request: web.Request, target: str) -> None:
+    """The visitor has it before them; a page that reads itself again is no look."""
+    if request.method != "GET" or "Veille-Live" in request.headers:
+        return
+    name, now = visitor_of(request).name, words_of(request).now
+    await site_of(request).store.write(lambda db: looks.note(db, name, target, now=now))
+    await called.arrived(request, target)
+
+
+def _facts(loaded: _Loaded, shown: Card, words: Words) -> list[tuple[str, str]]:
+    """Return what is known of an incident as (name, value), what is unknown left out."""
+    incident, say = loaded.found.incident, words.say
+    values = {
+        "opened": words.at(incident.opened_at),
+        "taken": _taken(incident, words),
+        "places": ", ".join(shown.places),
+        "reach": _reach(loaded.reach, words),
+        "messages": say.count("web.count.messages", sum(group.count for group in loaded.heard)),
+    }
+    return [(say(f"live.fact.{name}"), value) for name, value in values.items() if value]
+
+
+def _taken(incident: Incident, words: Words) -> str:
+    """Return how long nobody had it."""
+    if incident.acknowledged_at is not None:
+        since = wait_words(incident.opened_at, incident.acknowledged_at, words)
+        return words.say("live.fact.taken_within", wait=since)
+    if incident.state is IncidentState.OPEN:
+        return words.say("live.fact.free_for", wait=words.wait(incident.opened_at))
+    return ""
+
+
+def wait_words(start: datetime, end: datetime, words: Words) -> str:
+    """Return the time between two moments as `2 h 10`."""
+    return Words(say=words.say, timezone=words.timezone, now=end).wait(start)
+
+
+def _reach(reach: Reach, words: Words) -> str:
+    if not reach.authors:
+        return ""
+    people = words.say.count("web.count.people", reach.authors)
+    if not reach.followers:
+        return people
+    followers = numeral(words.say, reach.followers)
+    return words.say("live.fact.followed", people=people, followers=followers)
+
+
+def _emergency(found: Sequence[StoredMention], words: Words) -> list[tuple[str, list[str]]]:
+    """Return what the emergency cards of all messages say, each thing once.
+
+    A place is said once however it is written, as exactly as it was anywhere; the town's name alone
+    is none.
+    """
+    said: dict[str, dict[str, None]] = {}
+    for mention in found:
+        for name, value in words.card(mention):
+            said.setdefault(name, {})[value] = None
+    place = words.say("card.label.places")
+    if place in said:
+        said[place] = dict.fromkeys(_apart(said[place], words.institution))
+    return [(name, list(values)) for name, values in said.items() if values]
+
+
+def _apart(places: Iterable[str], town: str) -> Iterable[str]:
+    known = {*words_in(fold(town)), "st", "saint"}
+    kept: dict[frozenset[str], str] = {}
+    for written in places:
+        parts = frozenset(words_in(fold(written))) - known
+        if not any(parts <= other for other in kept):
+            kept = {other: text for other, text in kept.items() if not other < parts}
+            kept[parts] = written
+    return (text for parts, text in kept.items() if parts)
+
+
+def _other(incident: Incident, count: int, words: Words) -> tuple[int, Severity, str]:
+    said = words.say.count("live.incident.shared", count)
+    name = short_id("I", incident.id)
+    state = words.state(incident.state)
+    return incident.id, incident.severity, f"{name} · {visible(incident.title)} · {state} · {said}"
 
 
 def _first_told(events: Iterable[Event]) -> list[Event]:

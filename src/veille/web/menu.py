@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from veille.domain.access import Access
+from veille.domain.queue_filter import QueueFilter
+from veille.store import calls, ledger, ranking
+from veille.store.engine import Db
+
+MANY = 1000
+"""Counted at most: the menu stands on every page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +30,22 @@ class Entry:
 
 MENU: tuple[Entry, ...] = (
     Entry(path="/", name="menu.now", is_main=True),
+    Entry(path="/queue", name="menu.queue", is_main=True),
+    Entry(path="/search", name="menu.search", is_main=True),
+    Entry(path="/ledger", name="menu.ledger"),
+    Entry(path="/sources", name="menu.sources"),
+    Entry(path="/rules", name="menu.rules"),
     Entry(path="/silences", name="menu.silences"),
+    Entry(path="/on-call", name="menu.oncall"),
+    Entry(path="/audit", name="menu.audit", access=Access.AUDIT),
+    Entry(path="/users", name="menu.users", access=Access.ADMIN),
     Entry(path="/account", name="menu.account"),
 )
 """Each name is a key of the catalogue."""
+
+
+def counts(db: Db, name: str, *, now: datetime) -> dict[str, int]:
+    """Return how much waits on pages of the menu, by path, for the user of this name."""
+    # who is called by a note finds it on top of the queue
+    waiting = calls.count_for(db, name) + ranking.count(db, QueueFilter(), now=now, limit=MANY)
+    return {"/queue": waiting, "/ledger": ledger.count(db)}

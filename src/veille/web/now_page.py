@@ -1,86 +1,113 @@
-"""`/`: what is happening now, what waits in the queue, and which sources are silent."""
+"""`/`: what is happening now, what waits for an answer, and which sources are silent."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
-from veille.domain.ids import short_id
-from veille.domain.incident import IncidentState, QueueItem, QueueState
+from veille.domain.history import HOUR, hour_number, hour_start
+from veille.domain.incident import IncidentState
+from veille.domain.queue_filter import QueueFilter
 from veille.domain.record import StoredMention
-from veille.store import incidents, mentions, outbox, queue, sources
+from veille.store import arrivals, incidents, ledger, mentions, outbox, pulse, ranking, sources
+from veille.store.arrivals import Day
 from veille.store.engine import Db
+from veille.store.ranking import Ranked
 from veille.store.sources import SourceHealth
-from veille.web.cards import Found, card, find
+from veille.web.cards import Card, Found, card, find
+from veille.web.installable import may_keep
+from veille.web.menu import MANY
+from veille.web.rows import row
 from veille.web.site import render_watched, site_of, words_of
+from veille.web.sparkline import Spark, bars, spark
 from veille.web.words import Words
-from veille.wording.format import visible
+from veille.wording.format import number, visible
 
 _UNDER_WAY = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
-_TO_DO = tuple(state for state in QueueState if state.is_open)
-_INCIDENTS, _CLOSED, _ITEMS, _MESSAGES = 50, 5, 100, 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One queue item with its mention, None once erased."""
-
-    item: QueueItem
-    mention: StoredMention | None
-    id: str
-    tone: str
+_CARDS, _LINES, _CLOSED, _ITEMS = 8, 50, 5, 5
+"""Cards are read in full, lines below them by title: a night of flood opens some dozens."""
+_MESSAGES, _TIMES = 8, 200
+"""Messages of a card: quoted and read for places, and drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
     under_way: list[Found]
+    times: Mapping[int, list[datetime]]
+    others: list[Found]
     closed: list[Found]
-    items: list[QueueItem]
-    mentions: dict[str, StoredMention]
+    items: list[Ranked]
+    mentions: Mapping[str, StoredMention]
+    waiting: int
+    overdue: int
+    unanswered: int
+    oldest: datetime | None
     sources: list[SourceHealth]
     troubles: dict[str, tuple[int, str]]
     parked: int
     more_incidents: int
-    more_items: int
+    day: Day
+    marks: Mapping[str, str]
 
 
-def _load(db: Db) -> _Loaded:
-    open_ones = incidents.list_(db, states=_UNDER_WAY, limit=_INCIDENTS)
-    closed = incidents.list_(db, states=(IncidentState.RESOLVED,), limit=_CLOSED)
-    items = queue.list_(db, states=_TO_DO, limit=_ITEMS)
+def _load(db: Db, now: datetime) -> _Loaded:
+    open_ones = incidents.list_(db, states=_UNDER_WAY, limit=_CARDS + _LINES)
+    items = ranking.ranked(db, QueueFilter(), now=now, limit=_ITEMS)
+    shown = open_ones[:_CARDS]
     return _Loaded(
-        under_way=[find(db, incident, limit=_MESSAGES) for incident in open_ones],
-        closed=[find(db, incident, limit=0) for incident in closed],
+        under_way=[find(db, incident, limit=_MESSAGES) for incident in shown],
+        times={one.id: arrivals.of_incident(db, one.id, limit=_TIMES) for one in shown},
+        others=[find(db, incident, limit=0) for incident in open_ones[_CARDS:]],
+        closed=[find(db, incident, limit=0) for incident in incidents.resolved(db, limit=_CLOSED)],
         items=items,
-        mentions=mentions.stored(db, [item.mention for item in items]),
+        mentions=mentions.stored(db, [each.item.mention for each in items]),
+        waiting=ranking.count(db, QueueFilter(), now=now, limit=MANY),
+        overdue=ranking.count(db, QueueFilter(is_overdue=True), now=now, limit=MANY),
+        unanswered=ledger.count(db),
+        oldest=next((entry.asked_at for entry in ledger.unanswered(db, limit=1)), None),
         sources=sources.health(db),
         troubles=outbox.troubles(db),
-        parked=mentions.counts(db).get("parked", 0),
+        parked=mentions.parked_count(db),
         more_incidents=incidents.count(db, states=_UNDER_WAY) - len(open_ones),
-        more_items=queue.count(db, states=_TO_DO) - len(items),
+        day=arrivals.day(db, now=now),
+        marks=pulse.marks(db, ("incidents", "queue", "sources")),
     )
 
 
 async def page(request: web.Request) -> web.Response:
     """Incidents by gravity, then the queue, then quiet facts."""
-    loaded, words = await site_of(request).store.read(_load), words_of(request)
-    reasons = await site_of(request).health.why_not_ready()
-    on_call = site_of(request).on_call
-    on_duty = " · ".join(await on_call()) if on_call is not None else ""
+    site, words = site_of(request), words_of(request)
+    loaded = await site.store.read(lambda db: _load(db, words.now))
+    reasons = await site.health.why_not_ready()
+    on_duty = " · ".join(await site.on_call()) if site.on_call is not None else ""
     unwell = [words.say("web.home.unwell", cause=visible(reason)) for reason in reasons]
-    cards = [card(found, words) for found in sorted(loaded.under_way, key=_order)]
-    rows = [_row(item, loaded.mentions, words) for item in sorted(loaded.items, key=_item_order)]
-    return render_watched(
+    answer = render_watched(
         request,
         "now.html",
-        marks=[each.mark for each in cards] + [f"{row.id}.{row.item.version}" for row in rows],
-        cards=cards,
-        rows=rows,
+        marks=loaded.marks,
+        base="/",
+        cards=[
+            (card(found, words), _spark(found, loaded.times, words))
+            for found in sorted(loaded.under_way, key=_order)
+        ],
+        others=[card(found, words) for found in sorted(loaded.others, key=_order)],
+        rows=[_row(each, loaded.mentions, words) for each in loaded.items],
+        waiting=loaded.waiting,
+        overdue=loaded.overdue,
+        unanswered=_unanswered(loaded, words),
         facts=[*unwell, *_troubles(loaded, words), *source_facts(loaded.sources, words)],
+        is_well=not unwell and not any(source.failures for source in loaded.sources),
         closed=[card(found, words) for found in loaded.closed],
+        day=_day(loaded.day, words),
+        day_spark=_hours(loaded.day, words),
         on_duty=words.say("oncall.now", lines=on_duty) if on_duty else "",
+        alarm=_alarm,
     )
+    may_keep(request, answer)
+    return answer
 
 
 def _order(found: Found) -> tuple[int, bool, float]:
@@ -89,13 +116,51 @@ def _order(found: Found) -> tuple[int, bool, float]:
     return (-incident.severity.rank, is_taken, -incident.opened_at.timestamp())
 
 
-def _item_order(item: QueueItem) -> tuple[int, float]:
-    return (-item.severity.rank, item.created_at.timestamp())
+def _spark(found: Found, times: Mapping[int, list[datetime]], words: Words) -> Spark | None:
+    return spark(times[found.incident.id], words, until=words.now)
 
 
-def _row(item: QueueItem, stored: dict[str, StoredMention], words: Words) -> Row:
-    mention = stored.get(item.mention)
-    return Row(item=item, mention=mention, id=short_id("Q", item.id), tone=words.tone(mention))
+def _row(ranked: Ranked, stored: Mapping[str, StoredMention], words: Words) -> object:
+    mention = stored.get(ranked.item.mention)
+    return row(ranked, mention, words, path=f"/queue/{ranked.item.id}")
+
+
+def _alarm(shown: Card, words: Words) -> str:
+    """Return what is said aloud when it appears: only of a critical incident."""
+    if shown.incident.severity.value != "critical":
+        return ""
+    return words.say("live.now.alarm", id=shown.id, title=shown.title)
+
+
+def _day(day: Day, words: Words) -> str:
+    """Return how the last 24 h were, with the 24 h before beside them."""
+    say = words.say
+    said = say.count(
+        "live.day.messages",
+        day.count,
+        count=number(say, day.count),
+        before=number(say, day.before),
+        negative=number(say, day.negative),
+    )
+    opened = [
+        say.count(f"live.day.{severity.value}", count)
+        for severity, count in sorted(day.opened.items(), key=lambda one: -one[0].rank)
+    ]
+    return f"{said} {say('live.day.opened', incidents=', '.join(opened))}" if opened else said
+
+
+def _hours(day: Day, words: Words) -> Spark | None:
+    if not day.count:
+        return None
+    hours = [hour_start(hour_number(words.now) - back) for back in reversed(range(24))]
+    return bars([day.hours.get(hour, 0) for hour in hours], words, start=hours[0], step=HOUR)
+
+
+def _unanswered(loaded: _Loaded, words: Words) -> str:
+    if loaded.oldest is None:
+        return ""
+    count, age = number(words.say, loaded.unanswered), words.wait(loaded.oldest)
+    return words.say.count("live.now.unanswered", loaded.unanswered, count=count, age=age)
 
 
 def _troubles(loaded: _Loaded, words: Words) -> list[str]:
@@ -108,8 +173,6 @@ def _troubles(loaded: _Loaded, words: Words) -> list[str]:
         found.append(words.say.count("web.home.parked", loaded.parked))
     if loaded.more_incidents:
         found.append(words.say.count("web.home.more_incidents", loaded.more_incidents))
-    if loaded.more_items:
-        found.append(words.say.count("web.home.more_items", loaded.more_items))
     return found
 
 

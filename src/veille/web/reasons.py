@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from veille.alerts.announcing import title
 from veille.domain.alert import Alert
 from veille.domain.evidence import Example
 from veille.web.words import Words
@@ -56,7 +57,7 @@ def reason(alert: Alert, words: Words) -> Reason:
         points=reasons.counts(say, alert.baseline),
         against=[reasons.doubt(say, each) for each in alert.against],
         documents=documents,
-        version=say("why.rule", version=alert.rule_version),
+        version=say("why.rule", rule=alert.rule, version=alert.rule_version),
     )
 
 
@@ -71,7 +72,7 @@ def _sentence(alert: Alert, words: Words, *, is_repeated: bool) -> str:
         baseline=alert.baseline,
         is_repeated=is_repeated,
     )
-    return words.say("why.sentence", rule=alert.rule, parts=parts)
+    return words.say("why.sentence", rule=visible(title(alert)), parts=parts)
 
 
 def spans_of(

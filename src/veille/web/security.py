@@ -13,9 +13,12 @@ from aiohttp import web
 
 from veille.domain.access import Access
 from veille.domain.errors import StoreError
-from veille.web import sessions
+from veille.web import sessions, tokens
+from veille.web.api import pace, problems
+from veille.web.api.problems import Kind, Refused
+from veille.web.menu import counts
 from veille.web.network import is_same_site
-from veille.web.site import SITE, VISITOR, Visitor, form_of, render, see, site_of
+from veille.web.site import COUNTS, SITE, VISITOR, Visitor, form_of, render, see, site_of
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +28,8 @@ ACCESS = web.AppKey("access", dict[tuple[str, str], Access])
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'"
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; connect-src 'self'; "
+        "manifest-src 'self'; worker-src 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -36,8 +40,15 @@ HEADERS = {
     "Server": "veille",
 }
 _HSTS = "max-age=31536000"
-_MACHINE_PATHS = ("/hooks/", "/slack/", "/livez", "/readyz", "/metrics")
+_MACHINE_PATHS = ("/hooks/", "/slack/", "/livez", "/readyz", "/metrics", "/api/")
 _FREE_WHILE_CHANGING = {"/account", "/account/password", "/logout"}
+_FREE_WHILE_ENROLLING = _FREE_WHILE_CHANGING | {
+    "/account/factor",
+    "/account/factor/propose",
+    "/account/factor/confirm",
+}
+_API = "/api/"
+_WITHOUT_MENU = (_API, "/live", "/presence/")
 _SAFE = {"GET", "HEAD"}
 
 
@@ -68,6 +79,8 @@ def problem(status: int, detail: str, *, retry_after_s: float | None = None) -> 
 
 def error_page(request: web.Request, status: int, *, error_id: str | None = None) -> web.Response:
     """Return the answer for an error: a sentence, and an id when the log holds more."""
+    if request.path.startswith(_API):
+        return problems.of_status(request, status, error_id=error_id)
     if request.path.startswith(_MACHINE_PATHS):
         return problem(status, f"error {error_id}" if error_id else "refused")
     known = {400, 401, 403, 404, 405, 409, 413, 429, 503}
@@ -84,6 +97,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if answer.status < 400:  # noqa: PLR2004 a redirect
             raise
         response = error_page(request, answer.status)
+        if request.method == "OPTIONS" and request.path.startswith(_API) and answer.status == 405:  # noqa: PLR2004
+            response = web.Response(status=204)
         if "Allow" in answer.headers:
             response.headers["Allow"] = answer.headers["Allow"]
         return response
@@ -117,21 +132,64 @@ def _report(request: web.Request, failure: Exception, error_id: str) -> None:
 
 @web.middleware
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Only who may gets through: by session, role, and for a form its token."""
+    """Only who may gets through: by session or token, role, and for a form its own token."""
     access = _access(request)
     if access is Access.PUBLIC:
+        await _greet(request)
         return await handler(request)
-    visitor = await sessions.visitor(request)
+    is_api = request.path.startswith(_API)
+    # a token opens the API only; whoever sends one is not let in by a cookie beside it
+    by_token = is_api and "Authorization" in request.headers
+    visitor = await (tokens.bearer(request) if by_token else sessions.visitor(request))
     if visitor is None:
-        return _to_login(request)
+        return problems.answer(request, Refused(Kind.UNKNOWN)) if is_api else _to_login(request)
     request[VISITOR] = visitor
+    if is_api:
+        return await _api(request, handler, visitor, access, by_token=by_token)
     if visitor.must_change and request.path not in _FREE_WHILE_CHANGING:
         return see("/account")
+    if visitor.must_enroll and request.path not in _FREE_WHILE_ENROLLING:
+        return see("/account/factor")
     if not visitor.may(access):
         return error_page(request, 403)
     if request.method not in _SAFE and not await _is_ours(request, visitor):
         return error_page(request, 403)
+    await _count(request, visitor)
     return await handler(request)
+
+
+async def _greet(request: web.Request) -> None:
+    """An address that leads nowhere says so with the menu, to who has a session."""
+    if request.match_info.route.resource is None and not request.path.startswith(_MACHINE_PATHS):
+        visitor = await sessions.visitor(request)
+        if visitor is not None:
+            request[VISITOR] = visitor
+            await _count(request, visitor)
+
+
+async def _count(request: web.Request, visitor: Visitor) -> None:
+    """What waits is counted for the menu of the page, where there will be one."""
+    if visitor.is_held or request.path.startswith(_WITHOUT_MENU):
+        return
+    site = site_of(request)
+    now, name = site.shown_now(), visitor.name
+    request[COUNTS] = await site.store.read(lambda db: counts(db, name, now=now))
+
+
+async def _api(
+    request: web.Request, handler: Handler, visitor: Visitor, access: Access, *, by_token: bool
+) -> web.StreamResponse:
+    """The same wall for programs: by scope and role, at their pace; a cookie writes by header."""
+    refused = pace.spent(request, visitor)
+    if refused is None and visitor.is_held:
+        refused = Refused(Kind.HELD)
+    if refused is None and not visitor.may(access):
+        refused = problems.lacking(visitor, access)
+    is_forgeable = request.method not in _SAFE and not by_token
+    if refused is None and is_forgeable:
+        is_ours = "X-CSRF-Token" in request.headers and await _is_ours(request, visitor)
+        refused = None if is_ours else Refused(Kind.FORGED)
+    return await handler(request) if refused is None else problems.answer(request, refused)
 
 
 def _access(request: web.Request) -> Access:
@@ -150,5 +208,5 @@ def _to_login(request: web.Request) -> web.Response:
 async def _is_ours(request: web.Request, visitor: Visitor) -> bool:
     if not is_same_site(request.headers, site_of(request).settings.origin):
         return False
-    token = (await form_of(request)).get("csrf", "")
+    token = request.headers.get("X-CSRF-Token") or (await form_of(request)).get("csrf", "")
     return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), visitor.csrf.encode())

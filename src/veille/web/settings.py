@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from veille.domain.access import Role
 from veille.domain.address import PORT
 from veille.domain.durations import parse_duration
 from veille.domain.errors import InputError
@@ -42,7 +43,8 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `public_url` has no path; with https the session cookie is Secure and HSTS is sent. Only a
     request that comes from one of `trusted_proxies` (addresses or networks) may name another
     client in X-Forwarded-For. `metrics` false: there is no `/metrics`. A link in a mail is good
-    for `link_lifetime`; "0s": mails have none.
+    for `link_lifetime`; "0s": mails have none. Users of a role in `second_factor` do nothing before
+    they have one. Each token and session may ask the API `api_rate` times a minute.
     """
 
     listen: Listen = "127.0.0.1:8080"
@@ -50,6 +52,8 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     metrics: bool = True
     link_lifetime: str = "72h"
+    second_factor: tuple[Role, ...] = ()
+    api_rate: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 600
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a proxy that is neither an address nor a network."""

@@ -94,7 +94,7 @@ def _match(form: Mapping[str, str]) -> Match:
 
 def _terms(request: web.Request, form: Mapping[str, str]) -> tuple[str, timedelta]:
     site = site_of(request)
-    lasting = length_of(form.get("lasting", ""), site.now(), site.timezone)
+    lasting = length_of(form.get("lasting", ""), site.shown_now(), site.timezone)
     return check_terms(form.get("reason", ""), lasting), lasting
 
 
@@ -108,7 +108,7 @@ async def _show(
     status: int = 200,
 ) -> web.Response:
     site, words = site_of(request), words_of(request)
-    now, done = site.now(), request.query.get("done")
+    now, done = site.shown_now(), request.query.get("done")
 
     def load(db: Db) -> tuple[list[Silence], list[Silence]]:
         return silences.lasting(db, now), silences.list_(db, limit=20)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,10 @@ import jinja2
 from aiohttp import web
 
 from veille.domain.access import Access, Role, may
+from veille.domain.promise import Promises
 from veille.store.protocol import Store
+from veille.web import taste
+from veille.web.house import House
 from veille.web.network import Networks
 from veille.web.passwords import PasswordDesk
 from veille.web.ports import (
@@ -24,31 +27,56 @@ from veille.web.ports import (
     Intake,
     LinkDesk,
     Originals,
+    Provider,
+    PushDesk,
     SlackDesk,
 )
 from veille.web.settings import WebSettings
 from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
 
+_FORM_S = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Somebody with a live session. `session` is the hash of its token, `csrf` its form token."""
+    """Somebody with a live session, or a program with a token of theirs.
+
+    `session` is the hash of its token, `csrf` its form token, both "" for a program; `scopes` are
+    what a program may at most. A person who `must_change` the password or `must_enroll` a second
+    factor may do nothing else.
+    """
 
     name: str
     role: Role
     session: str
     csrf: str
     must_change: bool
+    must_enroll: bool = False
+    scopes: frozenset[Access] | None = None
+    language: str | None = None
+    since: datetime | None = None
+    ends_at: datetime | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether something must be done before anything else."""
+        return self.must_change or self.must_enroll
 
     def may(self, access: str) -> bool:
         """Whether this person is granted it; templates say it by name."""
-        return may(self.role, Access(access))
+        wanted = Access(access)
+        return may(self.role, wanted) and (self.scopes is None or wanted in self.scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What `app.build` was given, and what is made once from it; `topics` are names by id."""
+    """What `app.build` was given, and what is made once from it.
+
+    `topics` are names by id: what a mention may be corrected to. `on_call` says who is, a line a
+    schedule. `promises` are those of settings that say nothing, unless given. `secret` seals second
+    factors and what browsers hold between two steps of a login.
+    """
 
     store: Store
     settings: WebSettings
@@ -64,22 +92,33 @@ class Site:
     shown_now: Callable[[], datetime]
     proxies: Networks
     templates: jinja2.Environment
-    passwords: PasswordDesk
+    passwords: PasswordDesk = field(default_factory=PasswordDesk)
     topics: Mapping[str, str]
     explainer: Explainer | None
     slack: SlackDesk | None = None
     links: LinkDesk | None = None
+    promises: Promises
     on_call: Callable[[], Awaitable[Sequence[str]]] | None = None
     asker: Asker | None = None
+    secret: bytes = field(repr=False)
+    provider: Provider | None = None
+    push: PushDesk | None = None
+    house: House = field(default_factory=House)
 
 
 SITE = web.AppKey("site", Site)
+SITES = web.AppKey("sites", Mapping[str, Site])
+"""The site in each language."""
 VISITOR = web.RequestKey("visitor", Visitor)
+COUNTS = web.RequestKey("counts", Mapping[str, int])
+"""How much waits on pages of the menu, by path."""
 
 
 def site_of(request: web.Request) -> Site:
-    """Return the site this request came to."""
-    return request.config_dict[SITE]
+    """Return the site this request came to, in the language of its visitor."""
+    visitor = request.get(VISITOR)
+    language = visitor.language if visitor else None
+    return request.config_dict[SITES].get(language or "", request.config_dict[SITE])
 
 
 def visitor_of(request: web.Request) -> Visitor:
@@ -106,9 +145,23 @@ def render(
     html = (
         site_of(request)
         .templates.get_template(template)
-        .render(visitor=request.get(VISITOR), path=request.path, words=words_of(request), **values)
+        .render(
+            visitor=request.get(VISITOR),
+            path=request.path,
+            address=_address(request, values),
+            words=words_of(request),
+            counts=request.get(COUNTS, {}),
+            theme=taste.theme(request),
+            keys_act=taste.has_keys(request),
+            **values,
+        )
     )
     return web.Response(text=html, content_type="text/html", charset="utf-8", status=status)
+
+
+def _address(request: web.Request, values: Mapping[str, object]) -> str:
+    """Return where this page may be read again: a form that was refused stands at another one."""
+    return request.path_qs if request.method == "GET" else str(values.get("base") or "/")
 
 
 def see(path: str) -> web.Response:
@@ -120,31 +173,40 @@ def render_watched(
     request: web.Request,
     template: str,
     *,
-    marks: Sequence[str],
+    marks: Mapping[str, str],
+    base: str = "",
     status: int = 200,
     **values: object,
 ) -> web.Response:
-    """Return a page that says when it has news: `marks` names each thing on it, with its version.
+    """Return a page that stays fresh: `marks` are store.pulse's, of the snapshot it was read from.
 
-    A HEAD with the page's ETag answers 304 while nothing changed, else the marks of now, so that
-    the page may count what is new. A mark that ends in `!` is a critical incident.
+    When one changes, the page is read again: elements with the same `data-live` are replaced where
+    they stand, others announced. `base` is where it is read when it answers a form ("": here).
     """
-    joined = " ".join(marks)
-    etag = f'W/"{hashlib.sha256(joined.encode()).hexdigest()[:16]}"'
-    headers = {"ETag": etag, "Veille-Marks": joined}
-    if request.method == "HEAD" and request.headers.get("If-None-Match") == etag:
-        return web.Response(status=304, headers=headers)
-    page = render(request, template, status=status, marks=joined, etag=etag, **values)
-    page.headers.update(headers)
+    words = words_of(request)
+    live = {
+        "since": " ".join(f"{topic}.{mark}" for topic, mark in marks.items()),
+        "page": base or request.path_qs if request.method == "POST" else request.path_qs,
+        "at": words.moment(words.now),
+    }
+    page = render(request, template, status=status, live=live, base=base, **values)
+    if request.method == "POST":  # refused: the address stays one that may be reloaded
+        page.headers["HX-Push-Url"] = base or request.path
     return page
 
 
 async def form_of(request: web.Request) -> Mapping[str, str]:
-    """Return the text fields of a form, none for a body that is no form; 400 if unreadable."""
+    """Return the text fields of a form, none for a body that is no form; 400 if unreadable.
+
+    408 for one that takes over 10 s to arrive: 64 KiB take 5 s at 120 kbit/s (EDGE).
+    """
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
     try:
-        form = await request.post()
+        async with asyncio.timeout(_FORM_S):
+            form = await request.post()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout from error
     except (ValueError, LookupError) as error:  # bytes that are not in the charset, or no charset
         raise web.HTTPBadRequest from error
     return {name: value for name, value in form.items() if isinstance(value, str)}

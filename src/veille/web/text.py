@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import urlsplit
 
 from veille.wording.format import visible
@@ -41,6 +42,14 @@ def pieces(
         found.append(Piece(text=visible(mask[1]), is_mask=True))
         at = mask.end()
     return found + _matched(text, at, len(text), spans)
+
+
+def fits(text: str, size: int) -> int:
+    """Return how many code points of the text take at most `size` bytes of a page, as shown."""
+    end = len(text[:size])
+    while (needed := len(escape(visible(text[:end])).encode("utf-8", "replace"))) > size:
+        end = end * size // needed
+    return end
 
 
 def apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

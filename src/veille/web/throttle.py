@@ -1,79 +1,110 @@
-"""How often a login may be tried, by name and address; how often a visitor may ask why."""
+"""How often something may be tried: logins, codes, questions, links that lead nowhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from veille.store import users
+from veille.store import logins, users
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
 Limits = tuple[tuple[timedelta, int], ...]
+Bucket = tuple[str, str, Limits]
+"""Whose tries and from where, and (within, how many). Names no user has stand for all users."""
+_MINUTE, _QUARTER, _HOUR = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1)
 _ANY_NAME = ""  # no user has it
-# (whose tries, within, how many). 20 an hour against 12 characters is hopeless for a guesser;
-# the last is for one place that tries many names. Judgement, as ASVS 5.0 6.3.1 leaves it to us.
-_BY_NAME = ((timedelta(minutes=1), 5), (timedelta(hours=1), 20))
-_BY_PLACE = ((timedelta(minutes=15), 100),)
+_ANYWHERE = "*"  # no address
+# 20 an hour against 12 characters is hopeless for a guesser. Judgement, as ASVS 5.0 6.3.1 leaves it
+_BY_NAME = ((_MINUTE, 5), (_HOUR, 20))
+_BY_PLACE = ((_QUARTER, 100),)  # one place that tries many names
+_BY_NAME_ANYWHERE = ((_MINUTE, 10), (_HOUR, 60))  # many places that try one name
+# many places, many names: 0.1 s of a core each (passwords.py), so a fifth of one core at most
+_BY_ALL = ((_MINUTE, 120),)
 # an explanation takes 7 s of a core at most (docs/models.md): half a core for a minute, then 12 %
-_WHY = "why"  # no address
-_BY_VISITOR = ((timedelta(minutes=1), 5), (timedelta(hours=1), 60))
+_BY_VISITOR = ((_MINUTE, 5), (_HOUR, 60))
 # a link that leads nowhere: 128 bits are not guessed, but each try costs a look at the store
-_LINK = "link"  # no user's tries: an address stands where a name would
-_BY_GUESSER = ((timedelta(minutes=1), 20), (timedelta(hours=1), 100))
-_LONGEST = timedelta(hours=1)
+_BY_GUESSER = ((_MINUTE, 20), (_HOUR, 100))
+
+# to leave for an identity provider costs little, and a town hall has one address on a Monday
+_BY_CALLER = ((_MINUTE, 60), (_HOUR, 1000))
 
 
-async def attempt(store: Store, name: str, address: str, *, now: datetime) -> timedelta | None:
+async def attempt(
+    store: Store, name: str, address: str, *, now: datetime, device: str | None = None
+) -> timedelta | None:
     """Count one try before the password is looked at; return how long to wait if it is refused.
 
     Counted first and in one transaction, so that a hundred tries sent at once are a hundred tries.
-    A refused one is not counted: waiting helps whoever mistyped.
+    A refused one is not counted: waiting helps whoever mistyped. A browser the user has logged in
+    with (`device`, the hash of its cookie) is counted by itself alone: whatever strangers try from
+    wherever, it is not slowed (OWASP, Slow Down Online Guessing Attacks with Device Cookies).
     """
 
-    def count(db: Db) -> timedelta | None:
-        users.drop_failures(db, before=now - _LONGEST)
-        wait = _wait(db, name, address, now)
-        if wait is None:
-            users.note_failure(db, name=name, address=address, at=now)
-            users.note_failure(db, name=_ANY_NAME, address=address, at=now)
-        return wait
+    def buckets(db: Db) -> Sequence[Bucket]:
+        if device and logins.knows_device(db, name, token_hash=device, now=now):
+            return ((name, f"device {device}", _BY_NAME),)
+        return (
+            (name, address, _BY_NAME),
+            (_ANY_NAME, address, _BY_PLACE),
+            (name, _ANYWHERE, _BY_NAME_ANYWHERE),
+            (_ANY_NAME, _ANYWHERE, _BY_ALL),
+        )
 
-    return await store.write(count)
+    return await store.write(lambda db: _count(db, buckets(db), now))
+
+
+def welcome(db: Db, name: str, address: str, *, device: str | None, now: datetime) -> None:
+    """The try was right: it counts no more, and those of this place or browser do not either.
+
+    What others tried with the same name, or from the same place with others, still counts.
+    """
+    users.clear_failures(db, name=name, address=address)
+    if device and logins.knows_device(db, name, token_hash=device, now=now):
+        users.clear_failures(db, name=name, address=f"device {device}")
+        return  # counted by itself: what the place and all have tried holds nothing of it
+    for who, where in ((_ANY_NAME, address), (name, _ANYWHERE), (_ANY_NAME, _ANYWHERE)):
+        users.forgive_failure(db, name=who, address=where)
+
+
+async def prove(store: Store, name: str, *, now: datetime) -> timedelta | None:
+    """Count one password or code of somebody whose session or password is known already.
+
+    Wherever it comes from: a stranger never gets here, so nobody can slow anybody else.
+    """
+    return await _ask(store, (name, "proof", _BY_NAME), now)
+
+
+def proven(db: Db, name: str) -> None:
+    """What `prove` counted is forgotten: the password or code was right."""
+    users.clear_failures(db, name=name, address="proof")
 
 
 async def ask_why(store: Store, name: str, *, now: datetime) -> timedelta | None:
     """Count one question of a visitor before it is answered; return how long to wait if refused."""
-
-    def count(db: Db) -> timedelta | None:
-        users.drop_failures(db, before=now - _LONGEST)
-        wait = _over(db, name, _WHY, _BY_VISITOR, now)
-        if wait is None:
-            users.note_failure(db, name=name, address=_WHY, at=now)
-        return wait
-
-    return await store.write(count)
+    return await _ask(store, (name, "why", _BY_VISITOR), now)
 
 
 async def guess(store: Store, address: str, *, now: datetime) -> timedelta | None:
     """Count one link that leads nowhere; return how long to wait if there were too many."""
-
-    def count(db: Db) -> timedelta | None:
-        users.drop_failures(db, before=now - _LONGEST)
-        wait = _over(db, address, _LINK, _BY_GUESSER, now)
-        if wait is None:
-            users.note_failure(db, name=address, address=_LINK, at=now)
-        return wait
-
-    return await store.write(count)
+    return await _ask(store, (address, "link", _BY_GUESSER), now)
 
 
-def _wait(db: Db, name: str, address: str, now: datetime) -> timedelta | None:
-    by_name = _over(db, name, address, _BY_NAME, now)
-    return by_name or _over(db, _ANY_NAME, address, _BY_PLACE, now)
+async def knock(store: Store, address: str, *, now: datetime) -> timedelta | None:
+    """Count one login by a provider's word from a place; return how long to wait if refused."""
+    return await _ask(store, (address, "provider", _BY_CALLER), now)
 
 
-def _over(db: Db, name: str, address: str, limits: Limits, now: datetime) -> timedelta | None:
-    for within, most in limits:
-        if users.failures(db, name=name, address=address, since=now - within) >= most:
-            return within
+async def _ask(store: Store, bucket: Bucket, now: datetime) -> timedelta | None:
+    return await store.write(lambda db: _count(db, (bucket,), now))
+
+
+def _count(db: Db, buckets: Sequence[Bucket], now: datetime) -> timedelta | None:
+    users.drop_failures(db, before=now - _HOUR)
+    for name, address, limits in buckets:
+        for within, most in limits:
+            if users.failures(db, name=name, address=address, since=now - within) >= most:
+                return within
+    for name, address, _ in buckets:
+        users.note_failure(db, name=name, address=address, at=now)
     return None

@@ -1,39 +1,52 @@
-"""Users as the command line makes them: a one-time password, changed at the first login."""
+"""What is done to users, from the command line and from `/users`: each leaves its audit row."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import hashlib
+import secrets
+from datetime import datetime, timedelta
 
-from veille.domain.access import Role
-from veille.domain.errors import InputError
-from veille.store import audit, users
+from veille.domain.access import Access, Role, may
+from veille.domain.errors import InputError, LastAdminError
+from veille.store import audit, factors, logins, push, tokens, users
+from veille.store.audit import Snapshot
 from veille.store.engine import Db
 from veille.store.users import User
 from veille.web.passwords import hash_password, one_time_password
 
-_ACTOR = "cli"
+INVITED_FOR = timedelta(days=3)
+"""An invitation lies in a mailbox: judgement."""
+CLI = "cli"
 
 
-def add_user(db: Db, name: str, role: str, now: datetime) -> str:
+def add_user(
+    db: Db, name: str, role: str, now: datetime, *, actor: str = CLI, password_hash: str = ""
+) -> str:
     """Return the one-time password of a new user; it is stored nowhere and must be changed.
 
-    InputError when the name is taken or the role unknown.
+    `password_hash` is that of a password made before: then the result is "". InputError when the
+    name is taken or the role unknown.
     """
-    password = one_time_password()
-    user = users.add(
-        db, name=name, password_hash=hash_password(password), role=_role(role), now=now
-    )
-    audit.add(
-        db, at=now, actor=_ACTOR, action="user.add", target=user.name, after={"role": user.role}
-    )
+    password = "" if password_hash else one_time_password()
+    kept = password_hash or hash_password(password)
+    user = users.add(db, name=name, password_hash=kept, role=role_named(role), now=now)
+    _note(db, "user.add", user.name, now, actor, after={"role": user.role.value})
     return password
 
 
-def reset_password(db: Db, name: str, now: datetime) -> str:
-    """Return a new one-time password; no session of the user is left. InputError if unknown."""
-    password = one_time_password()
-    users.set_password(db, name, password_hash=hash_password(password), must_change=True, now=now)
-    audit.add(db, at=now, actor=_ACTOR, action="user.reset", target=name)
+def reset_password(
+    db: Db, name: str, now: datetime, *, actor: str = CLI, password_hash: str = ""
+) -> str:
+    """Return a new one-time password; the user has no session and no token of the API left.
+
+    `password_hash` is that of a password made before: then the result is "". InputError if unknown.
+    """
+    password = "" if password_hash else one_time_password()
+    kept = password_hash or hash_password(password)
+    users.set_password(db, name, password_hash=kept, must_change=True, now=now)
+    revoked = tokens.revoke_all(db, name, now=now)
+    push.remove_all(db, name)
+    _note(db, "user.reset", name, now, actor, after={"tokens_revoked": revoked})
     return password
 
 
@@ -42,15 +55,147 @@ def list_users(db: Db) -> list[User]:
     return users.list_(db)
 
 
-def disable(db: Db, name: str, now: datetime) -> None:
-    """The user cannot log in and has no session; InputError when there is none of this name."""
+def disable(db: Db, name: str, now: datetime, *, actor: str = CLI) -> None:
+    """The user cannot log in and has no session, token or invitation.
+
+    InputError when there is none of this name, LastAdminError when nobody could undo it.
+    """
+    user = _known(db, name)
+    if user.disabled_at is not None:
+        return
+    _keep_an_admin(db, user)
     users.disable(db, name, now=now)
-    audit.add(db, at=now, actor=_ACTOR, action="user.disable", target=name)
+    tokens.revoke_all(db, name, now=now)
+    push.remove_all(db, name)
+    logins.withdraw_invitation(db, name)
+    _note(
+        db, "user.disable", user.name, now, actor,
+        before={"is_active": True}, after={"is_active": False},
+    )  # fmt: skip
 
 
-def _role(text: str) -> Role:
+def enable(db: Db, name: str, now: datetime, *, actor: str = CLI) -> None:
+    """The user may log in again; tokens stay revoked. InputError when there is none so named."""
+    user = _known(db, name)
+    if user.disabled_at is None:
+        return
+    users.enable(db, name)
+    _note(
+        db, "user.enable", user.name, now, actor,
+        before={"is_active": False}, after={"is_active": True},
+    )  # fmt: skip
+
+
+def set_role(db: Db, name: str, role: str, now: datetime, *, actor: str = CLI) -> None:
+    """The user has this role and must log in again.
+
+    InputError for an unknown user or role, LastAdminError when nobody could undo it.
+    """
+    user, wanted = _known(db, name), role_named(role)
+    if user.role is wanted:
+        return
+    if not may(wanted, Access.ADMIN):
+        _keep_an_admin(db, user)
+    users.set_role(db, name, wanted)
+    # a stolen session must not grow with its owner (ASVS 5.0 7.2.4)
+    users.end_sessions(db, name)
+    said = {"role": user.role.value}
+    _note(db, "user.role", user.name, now, actor, before=said, after={"role": wanted.value})
+
+
+def reset_factor(db: Db, name: str, now: datetime, *, actor: str = CLI) -> bool:
+    """Whether the user had a second factor; it is gone, and so is every session."""
+    user = _known(db, name)
+    had = factors.remove(db, name)
+    if had:
+        users.end_sessions(db, name)
+        _note(
+            db, "factor.reset", user.name, now, actor,
+            before={"has_factor": True}, after={"has_factor": False},
+        )  # fmt: skip
+    return had
+
+
+def revoke(db: Db, name: str, now: datetime, *, actor: str = CLI) -> tuple[int, int]:
+    """Return how many sessions and tokens of the API the user had; none is left."""
+    user = _known(db, name)
+    ended, revoked = users.end_sessions(db, name), tokens.revoke_all(db, name, now=now)
+    push.remove_all(db, name)
+    if ended or revoked:
+        said = {"sessions": ended, "tokens": revoked}
+        _note(
+            db, "user.revoke", user.name, now, actor,
+            before=said, after={"sessions": 0, "tokens": 0},
+        )  # fmt: skip
+    return ended, revoked
+
+
+def invite(db: Db, name: str, now: datetime, *, actor: str = CLI) -> str:
+    """Return the token of the only invitation to link this user to the identity provider.
+
+    InputError when there is none of this name, or it is disabled.
+    """
+    user = _known(db, name)
+    if user.disabled_at is not None:
+        raise InputError(f'user "{user.name}" is disabled: enable it first')
+    token = secrets.token_urlsafe(32)
+    logins.invite(db, name, token_hash=invitation_hash(token), expires_at=now + INVITED_FOR)
+    _note(db, "user.invite", user.name, now, actor)
+    return token
+
+
+def unlink(db: Db, name: str, now: datetime, *, actor: str = CLI) -> int:
+    """Return how many logins by a provider's word the user had; none is left, nor any session."""
+    user = _known(db, name)
+    count = logins.unlink(db, name)
+    logins.withdraw_invitation(db, name)
+    if count:
+        users.end_sessions(db, name)
+        said = {"logins_elsewhere": count}
+        _note(db, "user.unlink", user.name, now, actor, before=said, after={"logins_elsewhere": 0})
+    return count
+
+
+def invitation_hash(token: str) -> str:
+    """Return what is stored of an invitation."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def role_named(text: str) -> Role:
+    """Return the role of this name; InputError lists them."""
     try:
         return Role(text)
     except ValueError as error:
         known = ", ".join(role.value for role in Role)
         raise InputError(f'"{text}" is no role: write one of {known}') from error
+
+
+def _known(db: Db, name: str) -> User:
+    if (user := users.get(db, name)) is None:
+        raise InputError(f'no user "{name}": see `veille user list`')
+    return user
+
+
+def _keep_an_admin(db: Db, user: User) -> None:
+    """Raise LastAdminError when nobody but this user is active and may manage users."""
+    others = any(
+        other.name != user.name and other.disabled_at is None and may(other.role, Access.ADMIN)
+        for other in users.list_(db)
+    )
+    if may(user.role, Access.ADMIN) and user.disabled_at is None and not others:
+        raise LastAdminError(
+            f'"{user.name}" is the last administrator: give somebody else the role admin first'
+        )
+
+
+def _note(
+    db: Db,
+    action: str,
+    target: str,
+    now: datetime,
+    actor: str,
+    *,
+    before: Snapshot | None = None,
+    after: Snapshot | None = None,
+) -> None:
+    audit.add(db, at=now, actor=actor, action=action, target=target, before=before, after=after)

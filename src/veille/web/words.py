@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from veille.alerts.announcing import title
 from veille.domain.alert import Alert, Severity
 from veille.domain.analysis import Hostility, HostilityLabel, Place
 from veille.domain.correction import HOSTILE, Correction, machine_labels, model_of
@@ -16,7 +17,8 @@ from veille.domain.incident import Event, Incident, IncidentState, QueueState
 from veille.domain.places import places
 from veille.domain.record import StoredMention
 from veille.domain.silence import Mute, mute_of
-from veille.web.text import Piece, foreign_lang, pieces
+from veille.web import lines
+from veille.web.text import Piece, fits, foreign_lang, pieces
 from veille.wording import format as wording
 from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
@@ -27,6 +29,8 @@ _SHAPES = {Severity.CRITICAL: "▲", Severity.WARNING: "◆", Severity.INFO: "�
 _CERTAIN, _PROBABLE = 0.90, 0.70  # interface.md, principle 3
 _EVEN = 0.5  # a rule may flag below it: more likely not so than so
 _EXCERPT = 160
+QUOTED, WHOLE = 2_000, 40_000
+"""Bytes of a text on a page with many, and on its own: pages stay under 150 kB whatever is sent."""
 UNDECIDED = "undecided"
 _GONE = frozenset({"queue.deleted", "queue.erased", "queue.expired"})  # pipeline/redact.py
 _PLACES = 3
@@ -95,7 +99,7 @@ class Words:
         said = self.say.count(f"web.count.{noun}", alert.value)
         if alert.author_count:
             people = self.say.count("web.count.people", alert.author_count)
-            said = self.say("web.count.of", messages=said, people=people)
+            said = self.say.count("web.count.of", alert.author_count, messages=said, people=people)
         if alert.window is not None:
             window = wording.duration(self.say, alert.window)
             said = self.say("web.count.within", counted=said, window=window)
@@ -119,7 +123,8 @@ class Words:
         threshold = self.say.count(f"web.count.{noun}", alert.threshold, count=written)
         is_fixed = alert.baseline is not None and alert.baseline.expected is None
         key = "web.count.why_fixed" if is_fixed else "web.count.why"
-        return self.say(key, rule=alert.rule, counted=self.counted(alert), threshold=threshold)
+        rule = wording.visible(title(alert))
+        return self.say(key, rule=rule, counted=self.counted(alert), threshold=threshold)
 
     def owner(self, incident: Incident) -> str:
         """Return who has an incident, or that nobody does."""
@@ -294,9 +299,17 @@ class Words:
         """Return a moment with its age."""
         return self.say("web.at", time=self.moment(at), age=self.age(at))
 
-    def pieces(self, mention: StoredMention, spans: Sequence[tuple[int, int]] = ()) -> list[Piece]:
-        """Return the whole text, safe to show, with the places a rule matched."""
-        return pieces(mention.text, masked=mention.masked, spans=spans)
+    def pieces(
+        self, mention: StoredMention, spans: Sequence[tuple[int, int]] = (), size: int = QUOTED
+    ) -> list[Piece]:
+        """Return the text, safe to show, with the places a rule matched; `size` bytes of it."""
+        shown = mention.text[: fits(mention.text, size)]
+        return pieces(shown, masked=mention.masked, spans=spans)
+
+    def rest(self, mention: StoredMention, size: int = QUOTED) -> str:
+        """Return how much of the text `pieces` leaves out, "" for nothing."""
+        left = len(mention.text) - fits(mention.text, size)
+        return self.say.count("web.item.rest", left) if left else ""
 
     def has_mask(self, mention: StoredMention) -> bool:
         """Whether the text shows a mask, which is then the way to the original."""
@@ -312,23 +325,8 @@ class Words:
 
     def line(self, event: Event) -> Line:
         """Return an event as a sentence; an unknown kind is shown as it is."""
-        key = f"web.event.{event.kind}"
-        values = {
-            "actor": event.actor,
-            "text": wording.visible(event.text),
-            "kind": event.kind,
-            "to": self._value(event, "to", "assignee"),
-            "receiver": self._value(event, "receiver"),
-            "state": self._state(event),
-            "verdict": self._verdict(event),
-            "heads": self._heads(event),
-            "step": self._value(event, "step"),
-            "steps": self._value(event, "steps"),
-            "people": self._people(event),
-            "mute": self.muted(mute_of(event.data)),
-            "silence": self._value(event, "silence"),
-        }
-        sentence = self.say(key if key in self.say.messages else "web.event.other", **values)
+        mute = self.muted(mute_of(event.data))
+        sentence = lines.said(event, self.say, mute=mute, until=self.until)
         return Line(at=event.at, text=sentence, is_note=event.kind == "note")
 
     def muted(self, mute: Mute | None) -> str:
@@ -340,31 +338,6 @@ class Words:
     def told(self, event: Event) -> str:
         """Return to whom a notification went, and when."""
         return f"{self.moment(event.at)} · {self.line(event).text}"
-
-    def _value(self, event: Event, *names: str) -> str:
-        values = (event.data.get(name) for name in names)
-        return next((str(value) for value in values if value), self.say("web.unknown"))
-
-    def _people(self, event: Event) -> str:
-        """Return who was called: people, else receivers, else nobody."""
-        for name in ("people", "receivers"):
-            found = event.data.get(name)
-            if isinstance(found, list) and found:
-                return wording.visible(", ".join(found))
-        return self.say("oncall.nobody")
-
-    def _state(self, event: Event) -> str:
-        key = f"web.state.{event.data.get('state')}"
-        return self.say(key) if key in self.say.messages else self.say("web.unknown")
-
-    def _verdict(self, event: Event) -> str:
-        key = f"web.verdict.{event.data.get('verdict')}"
-        return self.say(key).lower() if key in self.say.messages else self.say("web.unknown")
-
-    def _heads(self, event: Event) -> str:
-        heads = event.data.get("heads")
-        known = [f"web.head.{head}" for head in heads] if isinstance(heads, list) else []
-        return ", ".join(self.say(key).lower() for key in known if key in self.say.messages)
 
     def conflict(self, events: Iterable[Event]) -> str:
         """Return who was faster, from the last thing a person did."""

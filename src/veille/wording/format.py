@@ -17,6 +17,23 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _JOINERS = frozenset("\u200c\u200d")  # inside emoji and some scripts they are spelling
 
 
+class _Seen(dict[int, str]):
+    """What each character is shown as: ten times as fast as asking for its category anew.
+
+    Joiners are not in it: how they are shown depends on what is beside them.
+    """
+
+    def __missing__(self, code: int) -> str:
+        shown = _shown(chr(code), 0)
+        if code < _KEPT:  # other scripts are not kept: their characters are too many
+            self[code] = shown
+        return shown
+
+
+_KEPT = 0x2100
+_SEEN = _Seen()
+
+
 def number(words: Catalogue, value: float, *, decimals: int = 0) -> str:
     """Return the number with the language's separators: `1 234,5`, spaces that never break."""
     text = f"{value:,.{decimals}f}"
@@ -98,6 +115,8 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    if _JOINERS.isdisjoint(text):
+        return text.translate(_SEEN)
     return "".join(_shown(text, i) for i in range(len(text)))
 
 

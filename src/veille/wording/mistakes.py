@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Literal, get_args, get_origin
@@ -147,3 +147,10 @@ def structs_of(kind: object) -> Iterator[Struct]:
         yield kind
     for inner in get_args(kind):
         yield from structs_of(inner)
+
+
+def unknown_name(where: str, name: str, known: Collection[str]) -> str:
+    """Return what is wrong with a name that does not exist, with the nearest one that does."""
+    close = get_close_matches(name, known, n=1)
+    remedy = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(sorted(known)) or '-'}"
+    return f'{where}: "{name}" does not exist; {remedy}'

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from veille.domain.alert import Baseline, Comparison, Condition
+from veille.domain.alert import OF_RULE, Baseline, Comparison, Condition
 from veille.domain.evidence import Doubt, DoubtKind
 from veille.wording.catalogue import Catalogue
 from veille.wording.format import duration, measure, number, percent, visible
@@ -161,7 +161,7 @@ def _fragment(
     bare = _written(say, condition.name, threshold)
     return say(
         key,
-        name=visible(condition.name),
+        name=visible(condition.name.removeprefix(OF_RULE)),
         number=condition.name.removeprefix(_STEP),
         value=_measured(say, condition.name, value, noun),
         threshold=bare,
@@ -179,6 +179,7 @@ def _kind(say: Catalogue, condition: Condition) -> str:
         return "step"
     if f"why.condition.{condition.name}.held" in say.messages:
         return condition.name
+    # alerts that were stored before name a rule without its prefix
     is_rule = condition.threshold == 1 and condition.value in {0, 1}
     if not is_rule:
         return "other"

@@ -1,56 +1,174 @@
-// Says that the page has news, without touching what is being read. Everything works without it.
+// Keeps a page as fresh as the store, and says so. Everything works without it.
 const live = document.getElementById("live");
 const alarm = document.getElementById("alarm");
-const PERIOD_MS = 20000;
+const words = live?.dataset;
+const LATE_MS = 2000;
+const title = document.title;
 
-function say(place, text, link) {
+function say(place, text, link, href) {
   const wanted = link ? `${text} ${link}` : text;
   if (place.textContent === wanted) return;
   place.replaceChildren(text);
   if (link) {
     const again = document.createElement("a");
-    again.href = location.pathname;
+    again.href = href;
     again.textContent = link;
     place.append(" ", again);
   }
 }
 
-function tell(before, after) {
-  const words = live.dataset;
-  const ids = new Set(before.map((mark) => mark.split(".")[0]));
-  const fresh = after.filter((mark) => !before.includes(mark));
-  const alarms = fresh.filter((mark) => mark.endsWith("!") && !ids.has(mark.split(".")[0]));
-  if (alarms.length) say(alarm, words.critical, words.refresh);
-  if (fresh.length === 1) say(live, words.one, words.refresh);
-  else if (fresh.length) say(live, words.other.replace("{count}", fresh.length), words.refresh);
-  else if (before.length !== after.length) say(live, words.changed, words.refresh);
-  else say(live, "");
+// What stands on the page: how much is news, and whether we hear of news at all.
+const state = { seen: words?.since, at: words?.at, news: new Set(), alarms: alarms(document), isGone: false, tries: 0 };
+
+// What is critical on a page, and what is said of it when it becomes so.
+function alarms(page) {
+  return new Map([...page.querySelectorAll("[data-alarm]")].map((e) => [e.dataset.live, e.dataset.alarm]));
 }
 
-async function look() {
-  const words = live.dataset;
-  try {
-    const answer = await fetch(location.pathname, {
-      method: "HEAD",
+function tell() {
+  if (state.isGone) return say(live, words.over, words.login, "/login");
+  if (state.tries) return say(live, words.offline.replace("{at}", state.at));
+  const count = state.news.size;
+  document.title = count ? `(${count}) ${title}` : title;
+  if (!count) return say(live, "");
+  const isList = [...state.news].some((name) => name.startsWith("-"));
+  const text = isList ? words.changed : count === 1 ? words.one : words.other.replace("{count}", count);
+  say(live, text, words.refresh, words.page);
+}
+
+// A person writes in it, or would lose the focus: what they hold is not taken from their hands.
+function isHeld(part) {
+  const focus = document.activeElement;
+  const isLost = part.contains(focus) && !focus.id;
+  const fields = [...part.querySelectorAll("textarea, input:not([type=hidden])")];
+  const lists = [...part.querySelectorAll("select")];
+  const first = (list) => Math.max(0, [...list.options].findIndex((option) => option.defaultSelected));
+  return isLost || lists.some((list) => list.selectedIndex !== first(list))
+    || fields.some((e) => e.value !== e.defaultValue || e.checked !== e.defaultChecked);
+}
+
+function replace(old, fresh) {
+  const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const open = [...old.querySelectorAll("details[id][open]")].map((e) => e.id);
+  old.replaceWith(fresh);
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+  window.htmx?.process(fresh);
+}
+
+// Nothing was there to be read: what comes is shown at once.
+function wakeUp(page) {
+  const calm = document.querySelector("[data-calm]")?.closest("section");
+  if (!calm || page.querySelector("[data-calm]")) return false;
+  const fresh = page.getElementById(calm.id);
+  document.addEventListener("click", () => say(alarm, ""), { once: true });
+  replace(calm, fresh);
+  return true;
+}
+
+function apply(page) {
+  const isAwake = wakeUp(page);
+  const now = alarms(page);
+  // also of what was announced already, or stands here, and is critical only now
+  const said = [...now].filter(([name]) => !state.alarms.has(name)).map(([, text]) => text);
+  if (said.length) say(alarm, said.join(" "), ...(isAwake ? [] : [words.refresh, words.page]));
+  state.alarms = now;
+  const here = new Map([...document.querySelectorAll("[data-live]")].map((e) => [e.dataset.live, e]));
+  const news = new Set();
+  for (const fresh of page.querySelectorAll("[data-live]")) {
+    const name = fresh.dataset.live;
+    const old = here.get(name);
+    here.delete(name);
+    if (!old) news.add(name);
+    else if (old.isEqualNode(fresh)) continue;
+    else if (isHeld(old)) news.add(name);
+    else replace(old, fresh);
+  }
+  for (const name of here.keys()) news.add(`-${name}`);
+  state.news = news;
+}
+
+let isReading = false;
+let isAsked = false;
+
+async function read() {
+  isAsked = true;
+  if (isReading) return;
+  isReading = true;
+  while (isAsked) {
+    isAsked = false;
+    const answer = await fetch(words.page, {
       cache: "no-store",
       redirect: "manual",
-      headers: { "If-None-Match": words.etag },
+      headers: { "Veille-Live": "1" },
       signal: AbortSignal.timeout(10000),
-    });
-    if (answer.type === "opaqueredirect") say(live, words.over, words.login);
-    else if (answer.status === 304) say(live, "");
-    else if (answer.ok) tell(split(words.marks), split(answer.headers.get("Veille-Marks")));
-    else say(live, words.offline);
-  } catch {
-    say(live, words.offline);
+    }).catch(() => null);
+    if (answer?.type === "opaqueredirect") state.isGone = true;
+    else if (answer?.ok) apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    tell();
   }
+  isReading = false;
 }
 
-function split(marks) {
-  return (marks ?? "").split(" ").filter(Boolean);
+function listen() {
+  const stream = new EventSource(`/live?since=${encodeURIComponent(state.seen)}`);
+  const on = (name, act) => stream.addEventListener(name, act);
+  on("open", () => {
+    if (state.tries) read(); // what was missed, and whether the session lasts
+    state.tries = 0;
+    tell();
+  });
+  on("beat", (event) => { state.at = event.data; });
+  on("change", (event) => {
+    state.seen = event.lastEventId;
+    read();
+  });
+  on("told", (event) => {
+    const told = JSON.parse(event.data);
+    document.dispatchEvent(new CustomEvent(`veille:${told.data.kind}`, { detail: told }));
+  });
+  on("over", () => {
+    stream.close();
+    state.isGone = true;
+    tell();
+  });
+  on("rest", () => { // too many pages of this session are open: on again when this one is looked at
+    stream.close();
+    say(live, words.rest, words.refresh, words.page);
+    document.addEventListener("visibilitychange", listen, { once: true });
+  });
+  stream.onerror = async () => {
+    stream.close();
+    state.tries += 1;
+    tell();
+    const most = Math.min(60000, 1000 * 2 ** state.tries);
+    setTimeout(again, most / 2 + (Math.random() * most) / 2);
+  };
 }
 
-if (live && alarm) {
-  setInterval(() => document.hidden || look(), PERIOD_MS);
-  document.addEventListener("visibilitychange", () => document.hidden || look());
+async function again() {
+  await read(); // says at once whether the session is over: a stream only ever fails
+  if (!state.isGone) listen();
 }
+
+if (live && words.since) listen();
+
+// After two seconds a sentence says that the request was sent.
+let late;
+addEventListener("beforeunload", () => { late = setTimeout(() => say(live, words.slow), LATE_MS); });
+addEventListener("pageshow", () => clearTimeout(late));
+document.addEventListener("htmx:beforeRequest", () => { late = setTimeout(() => say(live, words.slow), LATE_MS); });
+document.addEventListener("htmx:afterRequest", () => { clearTimeout(late); live && tell(); });
+// What a form did is read out where it was sent from: the focus would be lost with its button.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id !== "content") return;
+  const said = event.target.querySelector(".notice[role]") ?? event.target;
+  said.tabIndex = -1;
+  said.focus({ preventScroll: true });
+});
+// A link to what is folded opens it, in browsers that do not by themselves.
+addEventListener("hashchange", () => {
+  const fold = document.getElementById(location.hash.slice(1))?.closest("details");
+  if (fold) fold.open = true;
+});
+document.addEventListener("htmx:sendError", () => say(live, words.offline.replace("{at}", state.at)));

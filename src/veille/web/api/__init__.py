@@ -1,0 +1,1 @@
+"""The API: everything the screens do, as one table of operations."""

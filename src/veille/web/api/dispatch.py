@@ -1,0 +1,236 @@
+"""One way for every operation: accept, decode, check, run once, encode."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from veille.domain.access import Role
+from veille.domain.errors import (
+    ConflictError,
+    InputError,
+    LastAdminError,
+    QueryError,
+    ReasonError,
+    RereadError,
+    TargetError,
+)
+from veille.store import drafts, incidents, queue, timeline
+from veille.store.engine import Db
+from veille.web import search_page
+from veille.web.api import decoding, repeats
+from veille.web.api.operation import IF_MATCH, PARTS, Answer, Call, Operation, Page
+from veille.web.api.problems import Kind, Refused, answer
+from veille.web.security import Handler
+from veille.web.site import VISITOR, Site, Visitor, site_of, words_of
+
+_SAFE = {"GET", "HEAD"}
+_ANYBODY = Visitor(
+    name="", role=Role.READER, session="", csrf="", must_change=False, scopes=frozenset()
+)
+"""Who asks for what is public: nobody the operation may rely on."""
+_TAG = re.compile(r'"([0-9]{1,18})(?:-[0-9a-f]{16})?"', re.ASCII)
+_RANGE = re.compile(r"\s*([^;,\s]+)\s*(?:;([^,]*))?")
+_ACCEPTED = ("*/*", "application/*", "application/json", "application/problem+json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The version of what a path names, and who last changed it."""
+
+    version: int
+    by: str | None = None
+    at: datetime | None = None
+
+
+def _incident(db: Db, number: int) -> Standing | None:
+    found = incidents.get(db, number)
+    return None if found is None else _standing(db, found.touched, f"I{number}")
+
+
+def _item(db: Db, number: int) -> Standing | None:
+    found = queue.get(db, number)
+    return None if found is None else _standing(db, found.version, f"Q{number}")
+
+
+def _draft(db: Db, number: int) -> Standing | None:
+    found = drafts.get(db, number)
+    return None if found is None else _standing(db, found.version, f"Q{found.item}")
+
+
+def _standing(db: Db, version: int, target: str) -> Standing:
+    last = timeline.last_change(db, target)
+    return Standing(version=version, by=last.actor if last else None, at=last.at if last else None)
+
+
+SUBJECTS: Mapping[str, Callable[[Db, int], Standing | None]] = {
+    "incident": _incident,
+    "item": _item,
+    "draft": _draft,
+}
+"""What a path may name that has a version."""
+
+
+def handler(operation: Operation) -> Handler:
+    """Return what answers the requests of an operation."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await _handled(request, operation)
+        except Refused as refused:
+            return answer(request, refused)
+
+    return handle
+
+
+async def _handled(request: web.Request, operation: Operation) -> web.StreamResponse:
+    parts = _parts(request)
+    query_kind, body_kind, _ = operation.shapes
+    query: Any = decoding.query(request, query_kind)  # of the kind its operation says
+    if operation.media:
+        return await _raw(request, operation)
+    if not _is_accepted(request):
+        raise Refused(Kind.UNACCEPTABLE)
+    raw, body = b"", None  # type: bytes, Any
+    if body_kind is not None:
+        body, raw = await decoding.read(request, body_kind)
+    elif request.method not in _SAFE and await decoding.taken(request):
+        raise Refused(Kind.INVALID, fields={"": "bodyless"})
+    site = site_of(request)
+    subject, standing = await _subject(site, parts)
+    call = Call(
+        request=request,
+        site=site,
+        visitor=request.get(VISITOR, _ANYBODY),
+        now=words_of(request).now,
+        parts=parts,
+        query=query,
+        body=body,
+        version=_wanted(request, standing) if operation.checks and standing else None,
+    )
+    run = partial(_run, operation, call, subject)
+    return await (repeats.once(request, raw, run) if request.method == "POST" else run())
+
+
+async def _raw(request: web.Request, operation: Operation) -> web.StreamResponse:
+    try:
+        return await operation.run(request)  # type: ignore[arg-type,return-value]  # media says it answers by itself
+    except web.HTTPBadRequest as error:  # as the pages' exports say it
+        if isinstance(error.__cause__, QueryError):
+            raise _query(request, error.__cause__) from error
+        raise Refused(Kind.INVALID) from error
+
+
+async def _run(operation: Operation, call: Call[Any, Any], subject: str) -> web.Response:
+    try:
+        done: Answer[Any] = await operation.run(call)  # type: ignore[arg-type,assignment]  # no media: it takes a call
+    except QueryError as error:
+        raise _query(call.request, error) from error
+    except RereadError as error:
+        raise Refused(Kind.REREAD, cause=str(error)) from error
+    except ConflictError as error:
+        raise await _conflict(call, subject, error, checks=operation.checks) from error
+    except InputError as error:
+        raise Refused(_refusal(error), cause=str(error)) from error
+    return _encoded(call.request, operation, done)
+
+
+def _refusal(error: InputError) -> Kind:
+    kinds = {LastAdminError: Kind.LAST_ADMIN, ReasonError: Kind.REASON, TargetError: Kind.TARGET}
+    return kinds.get(type(error), Kind.REFUSED)
+
+
+def _query(request: web.Request, error: QueryError) -> Refused:
+    return Refused(Kind.QUERY, detail=search_page.said(error, words_of(request)))
+
+
+async def _conflict(
+    call: Call[Any, Any], subject: str, error: ConflictError, *, checks: bool
+) -> Refused:
+    """Return 412 where somebody changed it since the request was read, else 409 with the words."""
+    if checks and call.version is not None:
+        _, standing = await _subject(call.site, call.parts)
+        if standing is not None and standing.version != call.version:
+            return Refused(Kind.STALE, changed=(standing.by, standing.at))
+    kind = Kind.TOO_LATE if subject == "deed" else Kind.CONFLICT
+    return Refused(kind, cause=str(error))
+
+
+def _encoded(request: web.Request, operation: Operation, done: Answer[Any]) -> web.Response:
+    status = done.status if done.status != 200 else operation.status  # noqa: PLR2004
+    if operation.shapes[2] is None:
+        return web.Response(status=status)
+    body = msgspec.json.encode(done.value)
+    response = web.Response(body=body, status=status, content_type="application/json")
+    if isinstance(done.value, Page) and done.value.next:
+        response.headers["Link"] = f'<{done.value.next}>; rel="next"'
+    if done.location is not None:
+        response.headers["Location"] = done.location
+    if request.method in _SAFE:
+        hashed = hashlib.sha256(body).hexdigest()[:16]
+        tag = f'"{hashed}"' if done.version is None else f'"{done.version}-{hashed}"'
+        response.headers["ETag"] = tag
+        if _is_known(request, tag):
+            response = web.Response(status=304, headers={"ETag": tag})
+    return response
+
+
+def _is_known(request: web.Request, tag: str) -> bool:
+    """Whether `If-None-Match` names it: weakly compared, as RFC 9110 13.1.2 wants."""
+    tags = [
+        t.strip().removeprefix("W/") for t in request.headers.get("If-None-Match", "").split(",")
+    ]
+    return tag in tags or "*" in tags
+
+
+def _parts(request: web.Request) -> Mapping[str, str]:
+    for name, text in request.match_info.items():
+        if not re.fullmatch(PARTS[name].pattern, text):
+            raise Refused(Kind.MISSING)
+    return dict(request.match_info)
+
+
+async def _subject(site: Site, parts: Mapping[str, str]) -> tuple[str, Standing | None]:
+    """Return what the path names, and how it stands; Refused where there is no such thing."""
+    name = next(iter(parts), "")
+    look = SUBJECTS.get(name)
+    if look is None:
+        return name, None
+    number = int(parts[name].lstrip("IQ"))
+    standing = await site.store.read(lambda db: look(db, number))
+    if standing is None:
+        raise Refused(Kind.MISSING)
+    return name, standing
+
+
+def _wanted(request: web.Request, standing: Standing) -> int | None:
+    """Return the version the request means; Refused where it names none, or another."""
+    written = request.headers.get("If-Match", "").strip()
+    if not written:
+        raise Refused(Kind.UNCONDITIONAL)
+    if not re.fullmatch(IF_MATCH, written):
+        raise Refused(Kind.INVALID, fields={"/header/If-Match": "tag"})
+    if written == "*":
+        return standing.version
+    found = [_TAG.fullmatch(part.strip()) for part in written.split(",")]
+    if standing.version not in {int(each[1]) for each in found if each}:
+        raise Refused(Kind.STALE, changed=(standing.by, standing.at))
+    return standing.version
+
+
+def _is_accepted(request: web.Request) -> bool:
+    written = request.headers.get("Accept", "*/*")
+    for part in written.split(","):
+        found = _RANGE.fullmatch(part)
+        is_none = found is not None and re.search(r"q\s*=\s*0(?:\.0*)?\s*$", found[2] or "")
+        if found and found[1].lower() in _ACCEPTED and not is_none:
+            return True
+    return not written.strip()

@@ -1,0 +1,322 @@
+"""People: who one is, one's tokens, views and calls; and, for administrators, users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated
+
+import msgspec
+
+from veille.domain.access import Access, Role
+from veille.store import calls, tokens, users, views
+from veille.store.calls import Call as Called
+from veille.store.engine import Db
+from veille.store.tokens import Token
+from veille.store.users import User
+from veille.store.views import EVERYBODY, View
+from veille.web import again
+from veille.web import users as verbs
+from veille.web.api.operation import Answer, Body, Call, Listed, Nothing
+from veille.web.api.problems import Kind, Refused, lacking
+from veille.web.api.shapes import Shape
+from veille.web.passwords import one_time_password
+from veille.web.tokens import (
+    DEFAULT,
+    LONGEST,
+    MOST,
+    NAME_LENGTH,
+    SCOPES,
+    issue,
+    new_token,
+    scopes_of,
+    withdraw,
+)
+from veille.web.views import drop, keep, where_of
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class Me(Shape, frozen=True, kw_only=True):
+    """Who asks: name, role, and what the token, or the role where there is none, grants."""
+
+    name: str
+    role: Role
+    scopes: list[Access]
+    expires_at: datetime | None
+
+
+class TokenShape(Shape, frozen=True, kw_only=True):
+    """A token, never its secret."""
+
+    id: int
+    name: str
+    scopes: list[Access]
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+
+class NewToken(Body, frozen=True, kw_only=True):
+    """A token for a program; `password` is one's own, again."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
+    scopes: Annotated[list[Access], msgspec.Meta(min_length=1, max_length=len(Access))]
+    password: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    days: Annotated[int, msgspec.Meta(ge=1, le=LONGEST.days)] = DEFAULT.days
+
+
+class Issued(Shape, frozen=True, kw_only=True):
+    """The token, said this once."""
+
+    id: int
+    token: str
+
+
+class UserShape(Shape, frozen=True, kw_only=True):
+    """Somebody who may log in, unless `disabled_at` is set."""
+
+    name: str
+    role: Role
+    created_at: datetime
+    disabled_at: datetime | None
+    must_change: bool
+
+
+class NewUser(Body, frozen=True, kw_only=True):
+    """A name and a role."""
+
+    name: _Name
+    role: Role
+
+
+class NewRole(Body, frozen=True, kw_only=True):
+    """What the user is trusted with."""
+
+    role: Role
+
+
+class OneTime(Shape, frozen=True, kw_only=True):
+    """A password, said this once; it must be changed at the first login."""
+
+    name: str
+    password: str
+
+
+class Ended(Shape, frozen=True, kw_only=True):
+    """How many sessions and tokens there were."""
+
+    sessions: int
+    tokens: int
+
+
+class NewView(Body, frozen=True, kw_only=True):
+    """A filter of the queue, as the query of its page; shared ones ask for the scope edit."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+    query: Annotated[str, msgspec.Meta(max_length=1000)]
+    shared: bool = False
+
+
+async def me(call: Call[Nothing, None]) -> Answer[Me]:
+    """Who asks, and what they may."""
+    visitor = call.visitor
+    scopes: list[Access] = [each for each in SCOPES if visitor.may(each)]
+    return Answer(
+        value=Me(name=visitor.name, role=visitor.role, scopes=scopes, expires_at=visitor.ends_at)
+    )
+
+
+async def list_calls(call: Call[Nothing, None]) -> Answer[Listed[Called]]:
+    """Notes that call who asks and were not looked at, the newest first."""
+    found = await call.site.store.read(lambda db: calls.open_for(db, call.actor))
+    return Answer(value=Listed(items=found))
+
+
+async def list_tokens(call: Call[Nothing, None]) -> Answer[Listed[TokenShape]]:
+    """One's own good tokens, the newest first."""
+    now = call.site.now()
+    found = await call.site.store.read(lambda db: tokens.of(db, call.actor, now=now))
+    return Answer(value=Listed(items=[_token(each) for each in found]))
+
+
+async def add_token(call: Call[Nothing, NewToken]) -> Answer[Issued]:
+    """There is another token of one's own; one's password is asked for again."""
+    said, now = call.body, call.site.now()
+    scopes = scopes_of([each.value for each in said.scopes], role=call.visitor.role)
+    if not all(call.visitor.may(each) for each in scopes):
+        raise lacking(call.visitor, next(each for each in SCOPES if not call.visitor.may(each)))
+    if not said.name.isprintable() or not said.name.strip():
+        raise Refused(Kind.REFUSED, cause="a token's name is visible: write another")
+    if await again.doubt(call.request, {"current": said.password}):
+        raise Refused(Kind.PROOF)
+    token = new_token()
+    number = await call.site.store.write(
+        partial(
+            issue,
+            user=call.actor,
+            name=said.name.strip(),
+            scopes=scopes,
+            days=said.days,
+            token=token,
+            now=now,
+        )
+    )
+    if number is None:
+        raise Refused(Kind.REFUSED, cause=f"{MOST} tokens at most: revoke one first")
+    return Answer(value=Issued(id=number, token=token))
+
+
+async def revoke_token(call: Call[Nothing, None]) -> Answer[None]:
+    """One of one's own tokens is worth nothing from now on."""
+    gone = await call.site.store.write(
+        partial(withdraw, number=int(call.parts["token"]), user=call.actor, now=call.site.now())
+    )
+    if not gone:
+        raise Refused(Kind.MISSING)
+    return Answer(value=None)
+
+
+async def list_views(call: Call[Nothing, None]) -> Answer[Listed[View]]:
+    """Saved views of the queue: those everybody has, then one's own."""
+    found = await call.site.store.read(lambda db: views.list_(db, call.actor))
+    return Answer(value=Listed(items=found))
+
+
+async def add_view(call: Call[Nothing, NewView]) -> Answer[View]:
+    """The filter is kept under this name."""
+    said = call.body
+    owner = EVERYBODY if said.shared else call.actor
+    if said.shared and not call.visitor.may(Access.EDIT):
+        raise lacking(call.visitor, Access.EDIT)
+    view = await call.site.store.write(
+        partial(
+            keep,
+            owner=owner,
+            name=said.name,
+            where=where_of(said.query),
+            actor=call.actor,
+            now=call.site.now(),
+        )
+    )
+    return Answer(value=view)
+
+
+async def remove_view(call: Call[Nothing, None]) -> Answer[None]:
+    """A view of one's own is gone; a shared one, for who may edit."""
+    owners = [call.actor, *([EVERYBODY] if call.visitor.may(Access.EDIT) else [])]
+    number, now = int(call.parts["view"]), call.site.now()
+
+    def remove(db: Db) -> bool:
+        return any(drop(db, number, owner=owner, actor=call.actor, now=now) for owner in owners)
+
+    if not await call.site.store.write(remove):
+        raise Refused(Kind.MISSING)
+    return Answer(value=None)
+
+
+async def list_users(call: Call[Nothing, None]) -> Answer[Listed[UserShape]]:
+    """Everybody who may log in, or might again."""
+    found = await call.site.store.read(users.list_)
+    return Answer(value=Listed(items=[_user(each) for each in found]))
+
+
+async def add_user(call: Call[Nothing, NewUser]) -> Answer[OneTime]:
+    """There is another user."""
+    said, now, password = call.body, call.site.now(), one_time_password()
+    hashed = await call.site.passwords.hash(password)
+    await call.site.store.write(
+        partial(
+            verbs.add_user,
+            name=said.name,
+            role=said.role.value,
+            now=now,
+            actor=call.actor,
+            password_hash=hashed,
+        )
+    )
+    return Answer(value=OneTime(name=said.name.strip(), password=password))
+
+
+async def reset_user(call: Call[Nothing, None]) -> Answer[OneTime]:
+    """The user has this one-time password, and neither session nor token."""
+    name, now, password = await _named(call), call.site.now(), one_time_password()
+    hashed = await call.site.passwords.hash(password)
+    await call.site.store.write(
+        partial(verbs.reset_password, name=name, now=now, actor=call.actor, password_hash=hashed)
+    )
+    return Answer(value=OneTime(name=name, password=password))
+
+
+async def set_role(call: Call[Nothing, NewRole]) -> Answer[UserShape]:
+    """The user has this role and must log in again."""
+    return await _changed(call, partial(verbs.set_role, role=call.body.role.value))
+
+
+async def disable_user(call: Call[Nothing, None]) -> Answer[UserShape]:
+    """The user cannot log in and has neither session nor token."""
+    return await _changed(call, verbs.disable)
+
+
+async def enable_user(call: Call[Nothing, None]) -> Answer[UserShape]:
+    """The user may log in again; tokens stay revoked."""
+    return await _changed(call, verbs.enable)
+
+
+async def reset_factor(call: Call[Nothing, None]) -> Answer[UserShape]:
+    """The user has no second factor, and no session."""
+    return await _changed(call, verbs.reset_factor)
+
+
+async def revoke_user(call: Call[Nothing, None]) -> Answer[Ended]:
+    """The user has neither session nor token."""
+    name, now = await _named(call), call.site.now()
+    ended, revoked = await call.site.store.write(
+        partial(verbs.revoke, name=name, now=now, actor=call.actor)
+    )
+    return Answer(value=Ended(sessions=ended, tokens=revoked))
+
+
+async def _changed(
+    call: Call[Nothing, None] | Call[Nothing, NewRole], verb: Callable[..., object]
+) -> Answer[UserShape]:
+    name, now = await _named(call), call.site.now()
+
+    def change(db: Db) -> User | None:
+        verb(db, name=name, now=now, actor=call.actor)
+        return users.get(db, name)
+
+    user = await call.site.store.write(change)
+    if user is None:
+        raise Refused(Kind.MISSING)
+    return Answer(value=_user(user))
+
+
+async def _named(call: Call[Nothing, None] | Call[Nothing, NewRole]) -> str:
+    name = call.parts["name"]
+    user = await call.site.store.read(lambda db: users.get(db, name))
+    if user is None:
+        raise Refused(Kind.MISSING)
+    return user.name
+
+
+def _user(user: User) -> UserShape:
+    return UserShape(
+        name=user.name,
+        role=user.role,
+        created_at=user.created_at,
+        disabled_at=user.disabled_at,
+        must_change=user.must_change,
+    )
+
+
+def _token(token: Token) -> TokenShape:
+    return TokenShape(
+        id=token.id,
+        name=token.name,
+        scopes=sorted(token.scopes),
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        used_at=token.used_at,
+    )

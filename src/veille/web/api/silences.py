@@ -1,0 +1,158 @@
+"""Silences: what is muted, what a new one would hide, and ending one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+from veille.domain.ids import short_id
+from veille.domain.silence import LABELS, LONGEST, SHORTEST, VALUES, Match, Silence
+from veille.store import silences
+from veille.web.api.operation import Answer, Body, Call, Nothing, Page, Paged
+from veille.web.api.problems import Kind, Refused
+from veille.web.api.shapes import Shape
+
+_Value = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_Values = Annotated[list[_Value], msgspec.Meta(min_length=1, max_length=VALUES)]
+_Label = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_.]{0,63}$")]
+IncidentId = Annotated[str, msgspec.Meta(pattern="^I[1-9][0-9]{0,17}$")]
+Labels = Annotated[dict[_Label, _Values], msgspec.Meta(min_length=1, max_length=LABELS)]
+
+
+class Muted(Body, frozen=True, kw_only=True):
+    """What is muted: an incident (`I12`), or what has one of the values of each of these labels."""
+
+    what: IncidentId | Labels
+
+
+class Wanted(Muted, frozen=True, kw_only=True):
+    """What is muted, for how many seconds (a minute to 30 days), and why."""
+
+    seconds: Annotated[
+        int, msgspec.Meta(ge=int(SHORTEST.total_seconds()), le=int(LONGEST.total_seconds()))
+    ]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class SilenceShape(Shape, frozen=True, kw_only=True):
+    """A silence: what it mutes, by whom, why, and until when."""
+
+    id: str
+    match: Mapping[str, list[str]]
+    author: str
+    reason: str
+    starts_at: datetime
+    ends_at: datetime
+    ended_by: str | None
+
+
+class HiddenShape(Shape, frozen=True, kw_only=True):
+    """An incident that would be hidden: `alerts` of its `of`, and how often it was told in 24 h."""
+
+    incident: str
+    title: str
+    alerts: int
+    of: int
+    notifications: int
+    is_now: bool
+    is_whole: bool
+
+
+class Preview(Shape, frozen=True, kw_only=True):
+    """The labels a silence would have, and what of the last 24 h and of now it hides."""
+
+    match: Mapping[str, list[str]]
+    hidden: list[HiddenShape]
+
+
+async def list_(call: Call[Paged, None]) -> Answer[Page[SilenceShape]]:
+    """Silences, over or not, the newest first."""
+    limit, after = call.query.limit, call.after()
+    before = None if after is None else int(after[0])
+    found = await call.site.store.read(
+        lambda db: silences.list_(db, limit=limit + 1, before=before)
+    )
+    shown = found[:limit]
+    more = call.next([shown[-1].id]) if len(found) > limit else None
+    return Answer(value=Page(items=[_shape(each) for each in shown], next=more))
+
+
+async def get(call: Call[Nothing, None]) -> Answer[SilenceShape]:
+    """One silence."""
+    return Answer(value=_shape(await _known(call)))
+
+
+async def preview(call: Call[Nothing, Muted]) -> Answer[Preview]:
+    """What a silence would hide; nothing is muted."""
+    match, hidden = await call.site.actions.preview(_target(call.body))
+    return Answer(
+        value=Preview(
+            match=_listed(match),
+            hidden=[
+                HiddenShape(
+                    incident=short_id("I", each.incident.id),
+                    title=each.incident.title,
+                    alerts=each.alerts,
+                    of=each.of,
+                    notifications=each.notifications,
+                    is_now=each.is_now,
+                    is_whole=each.is_whole,
+                )
+                for each in hidden
+            ],
+        )
+    )
+
+
+async def add(call: Call[Nothing, Wanted]) -> Answer[SilenceShape]:
+    """Nothing more is said of what matches, for so long."""
+    made = await call.site.actions.silence(
+        _target(call.body),
+        lasting=timedelta(seconds=call.body.seconds),
+        reason=call.body.reason,
+        actor=call.actor,
+    )
+    if not isinstance(made, Silence):
+        raise TypeError("a silence is what silencing returns")
+    shape = _shape(made)
+    return Answer(value=shape, location=f"/api/v1/silences/{shape.id}")
+
+
+async def expire(call: Call[Nothing, None]) -> Answer[SilenceShape]:
+    """The silence is over: what still fires is told."""
+    await _known(call)
+    await call.site.actions.expire(call.number("silence"), actor=call.actor)
+    return Answer(value=_shape(await _known(call)))
+
+
+async def _known(call: Call[Nothing, None]) -> Silence:
+    number = call.number("silence")
+    found = await call.site.store.read(lambda db: silences.get(db, number))
+    if found is None:
+        raise Refused(Kind.MISSING)
+    return found
+
+
+def _target(said: Muted) -> str | Match:
+    if isinstance(said.what, str):
+        return said.what
+    return {name: tuple(values) for name, values in said.what.items()}
+
+
+def _listed(match: Match) -> Mapping[str, list[str]]:
+    return {name: list(values) for name, values in match.items()}
+
+
+def _shape(found: Silence) -> SilenceShape:
+    return SilenceShape(
+        id=short_id("S", found.id),
+        match=_listed(found.match),
+        author=found.author,
+        reason=found.reason,
+        starts_at=found.starts_at,
+        ends_at=found.ends_at,
+        ended_by=found.ended_by,
+    )

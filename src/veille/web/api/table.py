@@ -1,0 +1,123 @@
+"""Every operation of the API, one a line: from here come routes, decoding and the document."""
+
+from __future__ import annotations
+
+from veille.domain.access import Access
+from veille.web.api import (
+    answers,
+    incidents,
+    mentions,
+    oncall,
+    people,
+    queue,
+    silences,
+    timelines,
+    watching,
+)
+from veille.web.api.operation import Operation, Raw, Run
+
+READ, ACT, EDIT, AUDIT, ADMIN = Access.READ, Access.ACT, Access.EDIT, Access.AUDIT, Access.ADMIN
+_FILES = ("text/csv", "application/jsonl", "application/atom+xml")
+_MADE = 201
+
+
+def _get(path: str, run: Run, access: Access = READ) -> Operation:
+    return Operation(method="GET", path=path, access=access, run=run)
+
+
+def _file(path: str, run: Raw) -> Operation:
+    return Operation(method="GET", path=path, access=ACT, run=run, media=_FILES)
+
+
+def _post(path: str, run: Run, access: Access = ACT, *, status: int = 200) -> Operation:
+    return Operation(method="POST", path=path, access=access, run=run, status=status)
+
+
+def _on(path: str, run: Run, access: Access = ACT, *, method: str = "POST") -> Operation:
+    """Return an operation that changes what the path names: `If-Match` says in which version."""
+    return Operation(method=method, path=path, access=access, run=run, checks=True)
+
+
+def _delete(path: str, run: Run, access: Access) -> Operation:
+    return Operation(method="DELETE", path=path, access=access, run=run, status=204)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    _get("/incidents", incidents.list_),
+    _get("/incidents/{incident}", incidents.get),
+    _get("/incidents/{incident}/mentions", incidents.mentions),
+    _get("/incidents/{incident}/timeline", incidents.timeline),
+    _on("/incidents/{incident}/take", incidents.take),
+    _on("/incidents/{incident}/assign", incidents.assign),
+    _on("/incidents/{incident}/resolve", incidents.resolve),
+    _on("/incidents/{incident}/reopen", incidents.reopen),
+    _on("/incidents/{incident}/verdict", incidents.judge),
+    _on("/incidents/{incident}/merge", incidents.merge, EDIT),
+    _on("/incidents/{incident}/split", incidents.split, EDIT),
+    _post("/incidents/{incident}/notes", incidents.note, status=_MADE),
+    _get("/queue", queue.list_),
+    _post("/queue", mentions.queue_),
+    _post("/queue/bulk", queue.bulk),
+    _post("/queue/bulk/preview", queue.preview),
+    _file("/queue/export", queue.export_queue),
+    _get("/queue/{item}", queue.get),
+    _get("/queue/{item}/timeline", queue.timeline),
+    _on("/queue/{item}/take", queue.take),
+    _on("/queue/{item}/assign", queue.assign),
+    _on("/queue/{item}/release", queue.release),
+    _on("/queue/{item}/move", queue.move),
+    _on("/queue/{item}/snooze", queue.snooze),
+    _on("/queue/{item}/unsnooze", queue.unsnooze),
+    _on("/queue/{item}/reopen", queue.reopen),
+    _on("/queue/{item}/verdict", queue.judge),
+    _on("/queue/{item}/labels", queue.correct),
+    _post("/queue/{item}/notes", queue.note, status=_MADE),
+    _get("/queue/{item}/drafts", answers.list_),
+    _post("/queue/{item}/drafts", answers.write, status=_MADE),
+    _get("/drafts/{draft}", answers.get),
+    _on("/drafts/{draft}", answers.edit, method="PUT"),
+    _on("/drafts/{draft}/propose", answers.propose),
+    _on("/drafts/{draft}/approve", answers.approve, EDIT),
+    _on("/drafts/{draft}/drop", answers.drop),
+    _on("/drafts/{draft}/publish", answers.publish),
+    _get("/templates", answers.templates),
+    _post("/templates", answers.keep_template, EDIT, status=_MADE),
+    _delete("/templates/{name}", answers.remove_template, EDIT),
+    _post("/undo/{deed}", timelines.undo),
+    _get("/search", mentions.search_),
+    _get("/search/counts", mentions.counts),
+    _file("/search/export", mentions.export_search),
+    _get("/mentions/{mention}", mentions.get),
+    _post("/mentions/{mention}/original", mentions.original),
+    _get("/silences", silences.list_),
+    _post("/silences", silences.add, status=_MADE),
+    _post("/silences/preview", silences.preview),
+    _get("/silences/{silence}", silences.get),
+    _post("/silences/{silence}/expire", silences.expire),
+    _get("/sources", watching.list_sources),
+    _get("/rules", watching.list_rules),
+    _get("/on-call", oncall.list_),
+    _post("/on-call/preview", oncall.preview),
+    _post("/on-call/overrides", oncall.replace, status=_MADE),
+    _delete("/on-call/overrides/{override}", oncall.hand_back, ACT),
+    _get("/ledger", watching.unanswered),
+    _get("/ledger/decided", watching.decided),
+    _get("/audit", watching.audit, AUDIT),
+    _get("/me", people.me),
+    _get("/calls", people.list_calls),
+    _get("/views", people.list_views),
+    _post("/views", people.add_view, READ, status=_MADE),
+    _delete("/views/{view}", people.remove_view, READ),
+    _get("/tokens", people.list_tokens),
+    _post("/tokens", people.add_token, READ, status=_MADE),
+    _delete("/tokens/{token}", people.revoke_token, READ),
+    _get("/users", people.list_users, ADMIN),
+    _post("/users", people.add_user, ADMIN, status=_MADE),
+    _post("/users/{name}/role", people.set_role, ADMIN),
+    _post("/users/{name}/password", people.reset_user, ADMIN),
+    _post("/users/{name}/disable", people.disable_user, ADMIN),
+    _post("/users/{name}/enable", people.enable_user, ADMIN),
+    _post("/users/{name}/factor", people.reset_factor, ADMIN),
+    _post("/users/{name}/revoke", people.revoke_user, ADMIN),
+)
+"""In the order of the document."""

@@ -1,0 +1,207 @@
+"""`/queue`: what people work through, the most pressing first, in the views they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from veille.domain.deed import BULK_LIMIT
+from veille.domain.errors import InputError
+from veille.domain.ids import parse_short_id
+from veille.domain.queue_filter import QueueFilter
+from veille.domain.record import StoredMention
+from veille.store import calls, mentions, pulse, ranking, sources, users, views
+from veille.store.calls import Call
+from veille.store.engine import Db
+from veille.store.ranking import Place, Ranked
+from veille.store.views import View
+from veille.web import bulk_page, filters, undo
+from veille.web.neighbours import path_to
+from veille.web.rows import Row, row
+from veille.web.site import done_of, render_watched, site_of, visitor_of, words_of
+from veille.web.views import TO_DO, Named, named, path_of, with_query
+from veille.web.words import Words
+from veille.wording import format as wording
+
+PAGE = 25
+"""Rows of a page: with them, full of long texts, all it loads stays under 150 kB."""
+_MOST = 1000
+"""Counted at most: above it the number is said to be larger."""
+_CALLS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tab:
+    """One view as a link, with how many items it holds."""
+
+    name: str
+    path: str
+    count: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    ranked: list[Ranked]
+    mentions: Mapping[str, StoredMention]
+    views: list[Named]
+    counts: Mapping[str, int]
+    people: list[str]
+    sources: list[str]
+    has_more: bool
+    marks: Mapping[str, str]
+    calls: list[Call]
+    undoing: undo.Offer | None
+
+
+def _load(db: Db, request: web.Request, where: QueueFilter, after: Place | None) -> _Loaded:
+    now = words_of(request).now
+    found = ranking.ranked(db, where, now=now, limit=PAGE + 1, after=after)
+    shown = found[:PAGE]
+    known = named(request, views.list_(db, visitor_of(request).name))
+    wanted = {each.where.query(): each.where for each in [*known, Named(name="", where=where)]}
+    return _Loaded(
+        ranked=shown,
+        mentions=mentions.stored(db, [each.item.mention for each in shown]),
+        views=known,
+        counts={
+            query: ranking.count(db, each, now=now, limit=_MOST + 1)
+            for query, each in wanted.items()
+        },
+        people=[user.name for user in users.list_(db) if user.disabled_at is None],
+        sources=[each.source for each in sources.health(db) if each.source != sources.RULES],
+        has_more=len(found) > PAGE,
+        marks=pulse.marks(db, ["queue"]),
+        calls=calls.open_for(db, visitor_of(request).name, limit=_CALLS),
+        undoing=undo.offered(request, db, back=_here(where, after)),
+    )
+
+
+async def page(request: web.Request) -> web.Response:
+    """One page of a view, and all views with their counts; 400 for an address of nonsense."""
+    words, problem = words_of(request), None
+    try:
+        where, after = asked(request), place_of(request)
+    except InputError:
+        where, after, problem = TO_DO, None, words.say("views.refused.filter")
+    loaded = await site_of(request).store.read(lambda db: _load(db, request, where, after))
+    rows = _rows(loaded, where, words)
+    here = next((each for each in loaded.views if each.where == where), None)
+    path, ranked_at = path_of(where), after.at if after else words.now
+    count, here_path = loaded.counts[where.query()], _here(where, after)
+    return render_watched(
+        request,
+        "queue.html",
+        marks=loaded.marks,
+        base=path,
+        status=400 if problem else 200,
+        rows=rows,
+        problem=problem or undo.refused(request),
+        done=_done(request, loaded.undoing) or undo.said(request),
+        undoing=loaded.undoing,
+        verbs=bulk_page.verbs(words),
+        calls=[_call(each, words) for each in loaded.calls],
+        view_name=here.name if here else words.say("views.name.other"),
+        heading=_heading(count, here, words),
+        empty=words.say("views.empty.todo" if where == TO_DO else "views.empty.other"),
+        query=where.query(),
+        here=here_path,
+        beyond=_beyond(count, rows, words),
+        views=[_tab(each, where, loaded.counts, words) for each in loaded.views],
+        choices=filters.choices(where, words, people=loaded.people, sources=loaded.sources),
+        places=sorted(where.places),
+        is_filtering=here is None,
+        may_keep=here is None,
+        removable=_removable(request, here),
+        ranked_at=ranked_at,
+        all_picked="all" in request.query,
+        all_path=with_query(here_path, "all=1"),
+        first_path=path if after else None,
+        next_path=_next(path, loaded),
+    )
+
+
+def asked(request: web.Request) -> QueueFilter:
+    """Return the filter of the page's address; InputError for a value that does not exist."""
+    query = request.query
+    return filters.wanted({name: query.getall(name) for name in dict.fromkeys(query)})
+
+
+def place_of(request: web.Request) -> Place | None:
+    """Return where the page before ended; InputError for what is no place."""
+    written = request.query.get("after", "")
+    return ranking.parse_place(written) if written else None
+
+
+def _here(where: QueueFilter, after: Place | None) -> str:
+    """Return the address of this page of a view."""
+    return with_query(path_of(where), f"after={after}" if after else "")
+
+
+def _beyond(count: int, rows: Sequence[Row], words: Words) -> str:
+    """Return what the button says that is for the whole view, "" where the page shows all of it."""
+    if count <= len(rows):
+        return ""
+    key = "first" if count > BULK_LIMIT else "all"
+    return words.say(f"views.bulk.preview_{key}", count=min(count, BULK_LIMIT))
+
+
+def _rows(loaded: _Loaded, where: QueueFilter, words: Words) -> list[Row]:
+    return [
+        row(
+            each,
+            loaded.mentions.get(each.item.mention),
+            words,
+            path=path_to(each.item.id, where, each.place),
+        )
+        for each in loaded.ranked
+    ]
+
+
+def _done(request: web.Request, undoing: undo.Offer | None) -> str | None:
+    """Return what the form that led here did to which items, as a sentence; only ours is said."""
+    if undoing is None:
+        return None
+    if request.query.get("done") == "bulk":
+        return site_of(request).say.count("views.done.many", len(undoing.targets))
+    return done_of(request, ", ".join(undoing.targets))
+
+
+def _call(call: Call, words: Words) -> tuple[str, str]:
+    """Return the address that a call leads to, and what it says."""
+    letter, number = parse_short_id(call.target)
+    path = f"/{'incidents' if letter == 'I' else 'queue'}/{number}"
+    when = words.when(call.at)
+    return path, words.say("views.calls.line", name=call.actor, id=call.target, when=when)
+
+
+def _tab(each: Named, where: QueueFilter, counts: Mapping[str, int], words: Words) -> Tab:
+    return Tab(
+        name=each.name,
+        path=path_of(each.where),
+        count=_counted(counts[each.where.query()], words),
+        is_here=each.where == where,
+    )
+
+
+def _counted(count: int, words: Words) -> str:
+    said = wording.number(words.say, min(count, _MOST))
+    return words.say("views.more_than", count=said) if count > _MOST else said
+
+
+def _heading(count: int, here: Named | None, words: Words) -> str:
+    name = here.name if here else words.say("views.name.other")
+    return words.say.count("views.heading", count, name=name, count=_counted(count, words))
+
+
+def _removable(request: web.Request, here: Named | None) -> View | None:
+    if here is None or here.view is None:
+        return None
+    may = visitor_of(request).may("edit") or not here.view.is_shared
+    return here.view if may else None
+
+
+def _next(path: str, loaded: _Loaded) -> str | None:
+    return with_query(path, f"after={loaded.ranked[-1].place}") if loaded.has_more else None

@@ -1,0 +1,73 @@
+// Single keys: each acts on the first thing of the row in hand, else of the page, that bears it.
+const SEARCH = "/search";
+const HELP = "/help/keys";
+
+function isWriting(event) {
+  const at = event.target;
+  return at.isContentEditable || at.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, dialog");
+}
+
+function rows() {
+  return [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
+}
+
+function move(step) {
+  const all = rows();
+  const at = all.findIndex((row) => row.contains(document.activeElement));
+  const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))];
+  next?.querySelector("a[href], button")?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+function find(key) {
+  const row = document.activeElement?.closest?.("[data-row]");
+  const bears = `[data-key="${CSS.escape(key)}"]`;
+  return row?.querySelector(bears) ?? [...document.querySelectorAll(bears)].find((e) => !e.closest("[data-row]"));
+}
+
+// Where a key leads that acts on the page of the row: `a#to` is the field `to` there.
+function leads(key) {
+  const row = document.activeElement?.closest?.("[data-go] [data-row]");
+  const place = row?.closest("[data-go]").dataset.go.split(" ").find((each) => each[0] === key);
+  return place && row.querySelector("a.row").href + place.slice(1);
+}
+
+function use(thing) {
+  const fold = thing.closest("details");
+  if (fold) fold.open = true;
+  if (thing.matches("textarea, select, input:not([type=checkbox])")) thing.focus();
+  else if (thing.matches("details")) {
+    thing.open = true;
+    thing.querySelector("textarea, select, input:not([type=hidden]), button")?.focus();
+  } else thing.click();
+}
+
+async function help() {
+  const place = document.createElement("dialog");
+  const answer = await fetch(HELP, { headers: { "Veille-Live": "1" }, signal: AbortSignal.timeout(10000) });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const title = page.querySelector("h1");
+  title.id = "keys-title";
+  const shut = document.createElement("button");
+  shut.className = "plain";
+  shut.textContent = page.getElementById("keys").dataset.close;
+  shut.addEventListener("click", () => place.close());
+  place.setAttribute("aria-labelledby", title.id);
+  place.append(title, page.getElementById("keys"), shut);
+  place.addEventListener("close", () => place.remove());
+  document.body.append(place);
+  place.showModal();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event)) return;
+  const { key } = event;
+  if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
+  else if (key === "?") help().catch(() => { location.href = HELP; });
+  else if (key.length !== 1) return;
+  else if (find(key)) use(find(key));
+  else if (leads(key)) location.href = leads(key);
+  else if (key === "/" && document.querySelector(`a[href="${SEARCH}"]`)) location.href = SEARCH;
+  else return;
+  event.preventDefault();
+});

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install demo run test lint types floors rules bench lock clean system soak
+.PHONY: help install demo run test lint types floors rules bench lock clean system soak fuzz
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
@@ -65,6 +65,9 @@ bench: install  ## measure; the last figures stand in benchmarks/README.md
 
 soak: install  ## the daemon under load and kill -9 for long (ARGS=--minutes 30)
 	@PYTHONPATH=tests $(BIN)/python soak/soak.py $(ARGS)
+
+fuzz: install  ## schemathesis against a real server for long (EXAMPLES=200)
+	@VEILLE_PHASES=coverage,fuzzing,stateful VEILLE_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q --timeout 3600 tests/acceptance/test_api_fuzz.py $(ARGS)
 
 lock: install  ## write requirements.lock again from pyproject.toml
 	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -6,38 +6,47 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from veille.alerts.clock_settings import ClockSettings, named
 from veille.alerts.muting import Muting
 from veille.alerts.oncall_names import uses
 from veille.alerts.oncall_settings import EscalationSettings, PersonSettings, ScheduleSettings
 from veille.alerts.quiet import INHIBIT, CalendarSettings, InhibitSettings
 from veille.alerts.settings import RouteSettings, nodes, placed
 from veille.collectors.base import MqttSource
-from veille.collectors.settings import SourceSettings
+from veille.collectors.settings import KINDS, SourceSettings
 from veille.domain.address import is_address
 from veille.domain.alert import Severity
 from veille.domain.calendar import Region, region_of
 from veille.domain.durations import parse_duration
 from veille.domain.errors import ConfigError, InputError
 from veille.domain.query import parse_query
+from veille.domain.secrets import Secrets
 from veille.domain.watch import Watch
 from veille.nlp.settings import ModelSettings
-from veille.notifiers.settings import MqttReceiver, ReceiverSettings, fallback_problems
+from veille.notifiers.settings import (
+    MqttReceiver,
+    PushReceiver,
+    PushSettings,
+    ReceiverSettings,
+    fallback_problems,
+)
 from veille.privacy.settings import PrivacySettings
 from veille.reports.settings import ReportsSettings
 from veille.rules.settings import RulesSettings
+from veille.web.oidc_settings import OidcSettings
 from veille.web.settings import SlackSettings, WebSettings
 from veille.wording.catalogue import LANGUAGES
 from veille.wording.mistakes import explain
+from veille.wording.mistakes import unknown_name as unknown_name  # for whoever reads settings
 
 SHORTEST_HEARTBEAT = timedelta(seconds=10)
 SEARCHED = (Path("config.toml"), Path("/etc/veille/config.toml"))
@@ -107,42 +116,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reports: ReportsSettings = ReportsSettings()
     web: WebSettings = WebSettings()
     slack: SlackSettings = SlackSettings()
+    oidc: OidcSettings = OidcSettings()
     heartbeat: HeartbeatSettings = HeartbeatSettings()
+    push: PushSettings = PushSettings()
+    clock: ClockSettings = ClockSettings()
     person: list[PersonSettings] = []
     schedule: list[ScheduleSettings] = []
     escalation: list[EscalationSettings] = []
-
-
-class Secrets:
-    """Secrets by name, from the secrets file and systemd credentials; values never show in repr.
-
-    `trouble` says why the file is refused, with the remedy; empty when it is not.
-    """
-
-    def __init__(self, values: Mapping[str, str], *, where: str, trouble: str = "") -> None:
-        self._values = dict(values)
-        self._where = where
-        self.trouble = trouble
-
-    def __repr__(self) -> str:
-        return f"Secrets({sorted(self._values)})"
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._values
-
-    def also(self, values: Mapping[str, str]) -> Secrets:
-        """Return these secrets and those."""
-        return Secrets({**self._values, **values}, where=self._where, trouble=self.trouble)
-
-    def __call__(self, name: str) -> str:
-        """Return the secret of that name; ConfigError names the file and the line to add."""
-        try:
-            return self._values[name]
-        except KeyError:
-            raise ConfigError(
-                self.trouble
-                or f'{self._where}: secret "{name}" is missing: add the line {name} = "…"'
-            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +296,10 @@ def _oncall_problems(config: Config) -> Iterator[str]:
     for at, kind, name in uses(config.person, config.schedule, config.escalation, config.route):
         if name not in known[kind]:
             yield unknown_name(at, name, known[kind])
+    for index, one in enumerate(config.receiver):
+        for name in one.schedules if isinstance(one, PushReceiver) else ():
+            if name not in known["schedule"]:
+                yield unknown_name(f"receiver[{index}].schedules", name, known["schedule"])
 
 
 def _calendar_problems(config: Config) -> Iterator[str]:
@@ -324,6 +308,10 @@ def _calendar_problems(config: Config) -> Iterator[str]:
         for name in route.mute or ():
             if name not in known:
                 yield unknown_name(f"{at}.mute", name, known)
+    sources = {source.id for source in config.source} | KINDS
+    for at, name in named(config.clock):
+        if name not in sources:
+            yield unknown_name(at, name, sources)
 
 
 def _client_problems(config: Config) -> Iterator[str]:
@@ -340,13 +328,6 @@ def _client_problems(config: Config) -> Iterator[str]:
                         f'{at}: client id "{one.client}" is that of {other} on the same broker, '
                         f"which would throw one out for the other: write another {key}"
                     )
-
-
-def unknown_name(where: str, name: str, known: Collection[str]) -> str:
-    """Return what is wrong with a name that does not exist, with the nearest one that does."""
-    close = get_close_matches(name, known, n=1)
-    remedy = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(sorted(known)) or '-'}"
-    return f'{where}: "{name}" does not exist; {remedy}'
 
 
 def read_secrets(path: Path) -> Secrets:

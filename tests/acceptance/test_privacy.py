@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from servers.town import VEILLE, World, mention
+from veille.alerts.settings import RouteSettings
 from veille.app import parts
 from veille.app.privacy import Line, append
 from veille.config import load
 from veille.domain.clock import monotonic_s
 from veille.domain.mention import Author, Batch, Mention
+from veille.pipeline.actions import Actions
 from veille.pipeline.collect import Collect
 from veille.store import erasure, incidents, mentions, outbox, sources, work
 from veille.store.engine import Db
@@ -88,6 +90,7 @@ async def test_deleted_at_the_source_then_exported_erased_and_refused(world: Wor
     assert await world.daemon.push(*posts, neighbour, webhook_id="posts") == 202
     await until(lambda: "rue des Oseraies" in slack_text(world))
     await analyzed(world, 4)
+    await _answer(world)
     await _delete_at_the_source(world, posts[0])
     await _export(world)
     await _erase_and_oppose(world)
@@ -95,6 +98,18 @@ async def test_deleted_at_the_source_then_exported_erased_and_refused(world: Wor
     assert not traces(world.daemon.folder, HANDLE, HANDLE[1:], NAME, *POSTS)
     assert await world.daemon.stop() == 0
     assert not traces(world.daemon.folder, HANDLE, HANDLE[1:], NAME, *POSTS)
+
+
+async def _answer(world: World) -> None:
+    """Staff drafts an answer that names and quotes the author, and calls a colleague."""
+    async with world.daemon.store() as store:
+        actions = Actions(store, route=RouteSettings(), now=lambda: datetime.now(UTC))
+        keys = await store.read(lambda db: mentions.search(db, "marché", 9))
+        number = await actions.put_in_queue(keys[0], actor="Camille")
+        quote = f"{NAME} ({HANDLE}), vous écrivez : {POSTS[1]}"
+        draft = await actions.drafts.write(f"Q{number}", text=quote, image=NAME, actor="Camille")
+        await actions.drafts.propose(draft.id, version=draft.version, actor="Camille")
+        assert POSTS[1] in await store.read(everything)
 
 
 async def _delete_at_the_source(world: World, quoted: dict[str, object]) -> None:
@@ -133,6 +148,7 @@ async def _erase_and_oppose(world: World) -> None:
     assert code == 0, out + err
     certificate = json.loads(out)
     assert certificate["erased"]["mentions"] == 2
+    assert certificate["erased"]["drafts"] == 1
     assert certificate["scan"]["remains"] == 0
     assert certificate["scan"]["looked_for"] > 4
     assert {"veille.db", "stderr-1.log"} <= set(certificate["scan"]["files"])

@@ -22,11 +22,11 @@ from veille.app.daemon import daemon
 from veille.app.lock import alone
 from veille.app.privacy import Line, append
 from veille.config import Loaded, load
-from veille.domain.access import Role
+from veille.domain.access import Access, Role
 from veille.domain.errors import ConfigError, StoreError
 from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
-from veille.store import audit, mentions, users, watermarks
+from veille.store import audit, logins, mentions, tokens, users, watermarks
 from veille.store.backup import put_in_place
 from veille.store.engine import Db, SqliteStore, connect
 from veille.store.users import Session
@@ -328,6 +328,12 @@ async def test_who_was_logged_in_then_is_not_after_a_restore(
                 expires_at=NOW + timedelta(hours=1),
             ),
         )
+        tokens.add(
+            db, user="Camille", name="x", token_hash="t", scopes=frozenset({Access.READ}), now=NOW,
+            expires_at=NOW + timedelta(days=90),
+        )  # fmt: skip
+        logins.invite(db, "Camille", token_hash="i", expires_at=NOW + timedelta(days=3))
+        logins.remember_device(db, "Camille", token_hash="d", now=NOW)
 
     async with SqliteStore(database) as store:
         await store.write(log_in)
@@ -335,6 +341,12 @@ async def test_who_was_logged_in_then_is_not_after_a_restore(
     await restore(loaded, file)
     async with SqliteStore(database) as store:
         assert await store.read(lambda db: users.sessions(db, "Camille")) == []
+        # what was revoked, used or forgotten since does not come back either
+        assert await store.read(lambda db: tokens.of(db, "Camille", now=NOW)) == []
+        assert await store.read(lambda db: logins.invited(db, "i", now=NOW)) is None
+        assert not await store.read(
+            lambda db: logins.knows_device(db, "Camille", token_hash="d", now=NOW)
+        )
 
 
 async def test_the_key_of_mentions_travels_with_the_backup(loaded: Loaded, database: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from veille.app import check, desks
-from veille.config import Loaded, Secrets, parse
+from veille.config import Loaded, parse
 from veille.domain.clock import utc_now
 from veille.domain.errors import ConfigError
+from veille.domain.secrets import Secrets
 from veille.pipeline.runner import Runner
 
 BASE = """

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from veille.app.oncall import findings
-from veille.config import Loaded, Secrets, parse
+from veille.config import Loaded, parse
 from veille.domain.errors import ConfigError
+from veille.domain.secrets import Secrets
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HEAD = """

@@ -43,6 +43,10 @@ class Voice:
         """Return a whole number."""
         return number(self.words, value)
 
+    def counted(self, key: str, value: float, **values: object) -> str:
+        """Return a whole number with what it counts, one or several."""
+        return self.words.count(f"backtest.{key}", value, count=self.count(value), **values)
+
     def after(self, seconds: float | None) -> str:
         """Return a delay."""
         if seconds is None:
@@ -64,20 +68,19 @@ def history_page(report: Report, voice: Voice) -> Page:
     whole = report.rules.whole
     lead = voice.say(
         "lead",
-        tp=voice.count(whole.tp),
-        incidents=voice.count(report.incidents),
-        fp=voice.count(whole.fp),
+        found=voice.counted("found", whole.tp, total=voice.count(report.incidents)),
+        false=voice.counted("false", whole.fp),
         precision=voice.decimal(whole.precision),
         recall=voice.decimal(whole.recall),
         f1=voice.decimal(whole.f1),
     )
     span = voice.say(
         "span",
-        mentions=voice.count(report.mentions),
+        mentions=voice.counted("mentions", report.mentions),
         start=voice.at(report.start),
         end=voice.at(report.end),
-        shifts=voice.count(report.shifts),
-        rejected=voice.count(report.rejected),
+        shifts=voice.counted("shifts", report.shifts),
+        rejected=voice.counted("rejected", report.rejected),
     )
     return Page(
         language=voice.words.language,
@@ -87,6 +90,7 @@ def history_page(report: Report, voice: Voice) -> Page:
         notes=(span,),
         sections=(
             _scores(report.rules, voice, voice.say("rules.title")),
+            *_trials(report.rules, voice),
             *_misses(report.rules, voice),
             *_changes(report, voice),
             *(_sweep(found, voice) for found in report.sweeps),
@@ -100,6 +104,14 @@ def _scores(judged: Judged, voice: Voice, title: str) -> Section:
     head = tuple(voice.say(f"rules.{name}") for name in _COLUMNS)
     table = Table(caption=voice.say("rules.caption"), head=head, rows=tuple(rows))
     return Section(title=title, table=table)
+
+
+def _trials(judged: Judged, voice: Voice) -> Iterator[Section]:
+    if judged.trials:
+        head = tuple(voice.say(f"rules.{name}") for name in _COLUMNS)
+        rows = tuple(_cells(score, voice) for score in judged.trials)
+        table = Table(caption=voice.say("trials.caption"), head=head, rows=rows)
+        yield Section(title=voice.say("trials.title"), table=table)
 
 
 def _cells(score: Score, voice: Voice, name: str | None = None) -> tuple[str, ...]:
@@ -141,6 +153,7 @@ def _changes(report: Report, voice: Voice) -> Iterator[Section]:
         return
     version = report.against.version
     yield _scores(report.against, voice, voice.say("changes.rules", version=version))
+    yield from _trials(report.against, voice)
     names = ("rule", "tp", "fp", "fn", "alerts")
     rows = tuple(
         (
@@ -191,15 +204,15 @@ def counts_page(found: Comparison, voice: Voice) -> Page:
     """Return the page of detectors on a series of counts."""
     lead = voice.say(
         "counts.lead",
-        minutes=voice.count(found.minutes),
+        minutes=voice.counted("minutes", found.minutes),
         start=voice.at(found.start),
         end=voice.at(found.end),
         window=duration(voice.words, timedelta(seconds=found.window_s)),
     )
     quality = voice.say(
         "counts.quality",
-        unheard=voice.count(found.unheard_minutes),
-        capped=voice.count(found.capped_minutes),
+        unheard=voice.counted("counts.unheard", found.unheard_minutes),
+        capped=voice.counted("counts.capped", found.capped_minutes),
     )
     notes: tuple[str, ...]
     if found.judged_from is None:

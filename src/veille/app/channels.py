@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from veille.app import push
 from veille.app.desks import has_buttons
 from veille.collectors.base import (
     BlueskySource,
@@ -28,12 +29,14 @@ from veille.collectors.mastodon_rest import RECENT
 from veille.collectors.mqtt import MqttCollector
 from veille.collectors.settings import SourceSettings
 from veille.config import Loaded
+from veille.domain.clock import utc_now
 from veille.domain.durations import parse_duration
 from veille.domain.errors import ConfigError
 from veille.net.client import Client
 from veille.net.guard import check_host
 from veille.net.signature import decode_secret
 from veille.notifiers.base import Notifier, Tools
+from veille.notifiers.devices import Push
 from veille.notifiers.message import Voice
 from veille.notifiers.mqtt import MqttNotifier
 from veille.notifiers.pace import Pace
@@ -164,8 +167,13 @@ async def _open(
     )
 
 
-async def notifiers(loaded: Loaded, stack: AsyncExitStack) -> Mapping[str, Notifier]:
-    """Return the notifier of every receiver by id; clients close with the stack."""
+async def notifiers(
+    loaded: Loaded, stack: AsyncExitStack, *, devices: Push | None = None
+) -> Mapping[str, Notifier]:
+    """Return the notifier of every receiver by id; clients close with the stack.
+
+    Without `devices`, push receivers can be looked at and reach nobody.
+    """
     outside = await stack.enter_async_context(Client())
     inside = await stack.enter_async_context(Client(allow_private=True))
 
@@ -179,6 +187,7 @@ async def notifiers(loaded: Loaded, stack: AsyncExitStack) -> Mapping[str, Notif
         check_host=check_host,
         pace=Pace(),
         has_buttons=has_buttons(loaded),
+        push=devices or push.shared(loaded, None, now=utc_now),
     )
     found = {receiver.id: build(receiver, tools=tools) for receiver in loaded.config.receiver}
     for notifier in found.values():

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from veille.alerts.operational import RULES_REFUSED
+from veille.alerts.operational import AUDIT_BROKEN, RULES_REFUSED
 from veille.alerts.settings import placed
-from veille.app import oncall, parts
+from veille.app import oncall, parts, push
 from veille.app.channels import doors, signing_secret
 from veille.collectors.base import MastodonSource, MqttSource, WebhookSource
 from veille.config import Loaded, unknown_name
@@ -19,7 +19,7 @@ from veille.domain.clock import utc_now
 from veille.domain.durations import format_duration
 from veille.domain.errors import RuleError, VeilleError
 from veille.net.guard import check_literal
-from veille.notifiers.settings import SlackReceiver, WebhookReceiver
+from veille.notifiers.settings import PushReceiver, SlackReceiver, WebhookReceiver
 from veille.pipeline import mutants, rule_tests
 from veille.pipeline.mutants import Survey
 from veille.pipeline.rule_tests import Model, Report
@@ -33,6 +33,7 @@ def findings(loaded: Loaded) -> list[str]:
     found = [*_missing_secrets(loaded)]
     checks: list[Callable[[], object]] = [
         lambda: parts.rules(loaded),
+        lambda: push.desk(loaded),
         lambda: parts.load_analyst(loaded).close(),
     ]
     if loaded.config.privacy.key in loaded.secrets:
@@ -48,6 +49,7 @@ def findings(loaded: Loaded) -> list[str]:
     found.extend(private_addresses(loaded))
     found.extend(f"{loaded.path.name}: {problem}" for problem in _unsigned(loaded))
     found.extend(oncall.findings(loaded, now=utc_now()))
+    found.extend(push.findings(loaded))
     for part in checks:
         try:
             part()
@@ -70,7 +72,7 @@ def _unmatched(loaded: Loaded) -> Iterator[str]:
         yield f"{folder}: no rule is enabled, nothing can alert: see docs/rules.md, write one"
         return
     labels = label_names(rules)
-    names = {rule.id for rule in rules} | {RULES_REFUSED}
+    names = {rule.id for rule in rules} | {RULES_REFUSED, AUDIT_BROKEN}
     yield from _strange("route.group_by", loaded.route.group_by, labels)
     for at, node in placed(loaded.route):
         yield from _strange(f"{at}.match", node.match, labels)
@@ -201,13 +203,18 @@ def secret_names(loaded: Loaded) -> Iterator[tuple[str, str]]:
             yield f"source {source.id}", source.password
         elif isinstance(source, MastodonSource) and source.token is not None:
             yield f"source {source.id}", source.token
-    if name := loaded.config.slack.signing_secret:
-        yield "slack.signing_secret", name
+    named = {
+        "oidc.client_secret": loaded.config.oidc.client_secret,
+        "slack.signing_secret": loaded.config.slack.signing_secret,
+    }
+    yield from ((place, name) for place, name in named.items() if name)
     for receiver in loaded.config.receiver:
         if isinstance(receiver, SlackReceiver):
             yield f"receiver {receiver.id}", receiver.token
         elif isinstance(receiver, WebhookReceiver):
             yield f"receiver {receiver.id}", receiver.secret
+        elif isinstance(receiver, PushReceiver):
+            yield f"receiver {receiver.id}", loaded.config.push.key
         elif receiver.password is not None:
             yield f"receiver {receiver.id}", receiver.password
 

@@ -11,19 +11,22 @@ from pathlib import Path
 
 import structlog
 
-from veille.app import explain, oncall, operations, parts, reports
+from veille.app import access, clock_words, explain, oncall, operations, parts, push, reports
 from veille.app.backup import LEDGER, require_finished
 from veille.app.channels import doors, notifiers, pullers, streams
 from veille.app.desks import Desks, fallback, open_desks, take_link
+from veille.app.house import house
 from veille.app.lock import alone
 from veille.app.privacy import reapply_erasures
 from veille.config import Loaded
 from veille.domain.clock import utc_now
 from veille.notifiers.base import Notifier
 from veille.notifiers.mqtt import MqttNotifier
+from veille.notifiers.push import PushNotifier
 from veille.pipeline.actions import Actions
 from veille.pipeline.analyze import Analyze
 from veille.pipeline.asking import Asking
+from veille.pipeline.clock import Clock
 from veille.pipeline.collect import Collect
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.dispatch import Dispatch
@@ -34,13 +37,16 @@ from veille.pipeline.originals import Originals
 from veille.pipeline.passages import Surroundings
 from veille.pipeline.presence import Presence
 from veille.pipeline.redact import Redact
+from veille.pipeline.resting import Resting
 from veille.pipeline.rulewatch import RuleWatch
 from veille.pipeline.runner import OUTSIDE_STEP_S, Outside, Runner, Wake
 from veille.pipeline.sweep import Sweep
+from veille.pipeline.unsnooze import Unsnooze
 from veille.pipeline.upkeep import Upkeep
 from veille.store import outbox, work
 from veille.store.engine import Db, SqliteStore
 from veille.web.app import build
+from veille.web.house import House
 from veille.web.server import listen
 from veille.wording.catalogue import catalogue
 
@@ -75,6 +81,7 @@ def _evaluate(loaded: Loaded, store: SqliteStore, around: Surroundings) -> Evalu
         region=loaded.region,
         reach=loaded.config.privacy.retention.durations()["neutral"],
         territories=around.territories,
+        sources=frozenset(source.id for source in loaded.config.source),
     )
 
 
@@ -97,24 +104,30 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
             store, route=loaded.route, group_wait=config.rules.waits(), muting=loaded.muting
         )
         desks = open_desks(loaded, runner)
-        delivers = await _add_delivery(loaded, store, runner, stack, desks, now=now)
+        delivers = await _add_delivery(loaded, store, runner, stack, desks, evaluate, now=now)
         told = await _add_on_call(loaded, store, runner, stack, then=delivers)
-        dispatched = runner.add(dispatch, tick_s=1.0, then=told)
+        dispatched = runner.add(Resting(dispatch, store), tick_s=1.0, then=told)
         evaluated = runner.add(evaluate, tick_s=GRID_S, then=[dispatched])
         analyze = Analyze(store, analyst, around=around)
         analyzed = runner.add(analyze, tick_s=GRID_S, then=[evaluated])
         await _add_sources(loaded, store, collect, runner, stack, then=analyzed)
         runner.add(_rulewatch(loaded, store, evaluate), tick_s=0.5, then=[evaluated])
         redacted = runner.add(Redact(store), tick_s=1.0, then=delivers)
+        runner.add(Unsnooze(store), tick_s=1.0)
         runner.add(Sweep(store, config.privacy), tick_s=300.0, then=[redacted])
         runner.add(Upkeep(store, collect, database=database), tick_s=10.0)
         if (weekly := reports.schedule(loaded, store)) is not None:
             runner.add(weekly, tick_s=30.0, then=delivers)
-        runner.add(Outside(store), tick_s=1.0, then=[analyzed, evaluated])
+        clock = Clock(store, parts.promises(loaded), summary=clock_words.warning(loaded))
+        clocked = runner.add(clock, tick_s=1.0, then=[dispatched])
+        runner.add(Outside(store), tick_s=1.0, then=[analyzed, evaluated, clocked])
         watched = await operations.watch_over(loaded, store, runner, stack, now=now)
         intake = Intake(store, collect, doors(loaded), now=now, wake=analyzed)
         asking = Asking(store, lambda: explain.setting(loaded, evaluate.ruleset, now()))
-        ports = (intake, watched, Explanations(analyst), asking, desks)
+        ports = (
+            intake, watched, Explanations(analyst), asking, desks,
+            house(loaded, store, lambda: evaluate.ruleset, analyze=analyst.analyze, now=now),
+        )  # fmt: skip
         await _open_web(loaded, store, ports, now, stack)
         watched.started()
         log.info("started", sources=len(config.source), receivers=len(config.receiver))
@@ -167,6 +180,7 @@ async def _add_delivery(
     runner: Runner,
     stack: AsyncExitStack,
     desks: Desks,
+    evaluate: Evaluate,
     *,
     now: Callable[[], datetime],
 ) -> list[Wake]:
@@ -176,13 +190,18 @@ async def _add_delivery(
         sender = Sender(
             institution=loaded.config.veille.name,
             public_url=address,
-            documents=reports.documents(loaded, store, name, now=now),
+            documents=push.nothing_written
+            if isinstance(notifier, PushNotifier)
+            else reports.documents(loaded, store, name, now=now),
             take_link=take_link(desks.links, name, address),
         )
         instead = fallback(loaded, name)
         return Deliver(store, receiver=name, notifier=notifier, sender=sender, fallback=instead)
 
-    found = await notifiers(loaded, stack)
+    phones = push.shared(
+        loaded, store, now=now, links=desks.links, ruleset=lambda: evaluate.ruleset
+    )
+    found = await notifiers(loaded, stack, devices=phones)
     desks.connect(found)
     for name, notifier in found.items():
         if isinstance(notifier, MqttNotifier):
@@ -207,17 +226,19 @@ async def _add_on_call(
     if calendars is not None:
         runner.add(calendars, tick_s=10.0, limit_s=OUTSIDE_STEP_S)
     escalate = oncall.escalate(loaded, store)
-    return [*then] if escalate is None else [*then, runner.add(escalate, tick_s=1.0, then=then)]
+    if escalate is None:
+        return [*then]
+    return [*then, runner.add(Resting(escalate, store), tick_s=1.0, then=then)]
 
 
 async def _open_web(
     loaded: Loaded,
     store: SqliteStore,
-    ports: tuple[Intake, operations.Operations, Explanations, Asking, Desks],
+    ports: tuple[Intake, operations.Operations, Explanations, Asking, Desks, House],
     now: Callable[[], datetime],
     stack: AsyncExitStack,
 ) -> None:
-    config, (intake, watched, explainer, asking, desks) = loaded.config, ports
+    config, (intake, watched, explainer, asking, desks, home) = loaded.config, ports
     site = build(
         store=store,
         settings=config.web,
@@ -236,5 +257,10 @@ async def _open_web(
         slack_desk=desks.slack,
         link_desk=desks.links,
         on_call=oncall.board(loaded, store, now=now).lines,
+        secret=parts.access_key(loaded),
+        provider=await access.provider(loaded, stack, now=now),
+        promises=parts.promises(loaded),
+        house=home,
+        push_desk=push.desk(loaded),
     )
     await listen(site, config.web.listen, stack)

@@ -11,11 +11,17 @@ from veille.app import parts
 from veille.config import Loaded
 from veille.domain.notification import Facts
 from veille.notifiers.base import Notifier
-from veille.notifiers.settings import EmailReceiver, ReceiverSettings, SlackReceiver
+from veille.notifiers.settings import (
+    EmailReceiver,
+    PushReceiver,
+    ReceiverSettings,
+    SlackReceiver,
+)
 from veille.notifiers.slack import SlackNotifier
 from veille.pipeline.deliver import Fallback, no_link
 from veille.pipeline.runner import Runner
 from veille.pipeline.whispers import Whispers
+from veille.store.users import folded
 from veille.web.links import token
 from veille.web.ports import LinkDesk, SlackDesk
 
@@ -66,10 +72,26 @@ def _slack_desk(loaded: Loaded, whispers: Whispers) -> SlackDesk | None:
 def _link_desk(loaded: Loaded) -> LinkDesk | None:
     lifetime = loaded.config.web.lifetime
     mails = [one for one in loaded.config.receiver if isinstance(one, EmailReceiver)]
-    if not (lifetime and mails):
+    owners = {receiver.id: _owner(loaded, receiver) for receiver in mails} | _phones(loaded)
+    if not (lifetime and owners):
         return None
-    owners = {receiver.id: _owner(loaded, receiver) for receiver in mails}
     return LinkDesk(key=parts.link_key(loaded), lifetime=lifetime, owners=owners)
+
+
+def push_owner(receiver: str, user: str) -> str:
+    """Return under which name a user takes incidents from a push receiver's message."""
+    return f"{receiver}/{folded(user)}"
+
+
+def _phones(loaded: Loaded) -> dict[str, str | None]:
+    """Return, by name of link, every user a push receiver may tell: a phone is one person's."""
+    people = [person.id for person in loaded.config.person]
+    return {
+        push_owner(receiver.id, name): name
+        for receiver in loaded.config.receiver
+        if isinstance(receiver, PushReceiver)
+        for name in (*receiver.to, *people)
+    }
 
 
 def _owner(loaded: Loaded, receiver: EmailReceiver) -> str | None:

@@ -185,13 +185,18 @@ def save(added: Addition, values: Mapping[str, str]) -> None:
     path = added.before.path
     hidden = path.parent / added.before.config.veille.secrets
     if values:
-        old = _text(hidden) if hidden.exists() else ""
-        gap = "" if not old or old.endswith("\n") else "\n"
-        lines = "".join(f"{name} = {toml_value(value)}\n" for name, value in values.items())
-        _replace(hidden, old + gap + lines, mode=0o600)
+        add_secrets(hidden, values)
     if _text(path) != added.old:
         raise ConfigError(f"{path}: somebody changed it meanwhile: nothing was added; try again")
     _replace(path, added.text, mode=path.stat().st_mode & 0o777)
+
+
+def add_secrets(path: Path, values: Mapping[str, str]) -> None:
+    """The secrets file (0600) holds these too, all of them or none."""
+    old = _text(path) if path.exists() else ""
+    gap = "" if not old or old.endswith("\n") else "\n"
+    lines = "".join(f"{name} = {toml_value(value)}\n" for name, value in values.items())
+    _replace(path, old + gap + lines, mode=0o600)
 
 
 def _replace(path: Path, text: str, *, mode: int) -> None:

@@ -19,7 +19,7 @@ from veille.pipeline.asking import IncidentWhy, Why, why
 from veille.pipeline.whynot import Setting, why_not
 from veille.rules.engine import PARIS
 from veille.rules.model import RuleSet
-from veille.store import mentions
+from veille.store import mentions, observations
 from veille.store.engine import Db
 from veille.wording import reasons
 from veille.wording.catalogue import catalogue
@@ -68,7 +68,9 @@ def explain_mention(
     that of a replay, of which nothing is swept.
     """
     asked = setting(loaded, parts.rules(loaded), now)
-    found = why_not(db, mention, rule, replace(asked, kept=None) if is_replay else asked)
+    if is_replay:  # listening ended with the file
+        asked = replace(asked, kept=None, now=observations.last_at(db) or now)
+    found = why_not(db, mention, rule, asked)
     said = sentences(found, voice(loaded, now))
     failed = msgspec.to_builtins(found.failed)
     return {**msgspec.to_builtins(found), "failed": failed, "sentences": said}
@@ -138,7 +140,7 @@ def why_sentences(each: Why, spoken: Voice, texts: dict[str, StoredMention]) -> 
         say("why.owner", owner=notes["owner"]) if "owner" in notes else "",
         say("why.runbook", runbook=notes["runbook"]) if "runbook" in notes else "",
         say("why.shadow") if alert.shadow else "",
-        say("why.rule", version=alert.rule_version),
+        say("why.rule", rule=alert.rule, version=alert.rule_version),
     ]
     return [sentence for sentence in told if sentence]
 

@@ -19,6 +19,7 @@ from veille.config import Loaded, notify_socket
 from veille.domain.durations import parse_duration
 from veille.domain.errors import VeilleError
 from veille.net.client import Client
+from veille.pipeline.chain import Chain
 from veille.pipeline.runner import Runner
 from veille.store.engine import SqliteStore
 from veille.telemetry.metrics import begin
@@ -57,6 +58,7 @@ async def watch_over(
     exposition = Exposition(store, begin(names.receivers), names=names, database=database, now=now)
     await exposition.open()
     health = check(loaded, store, runner, systemd=(systemd := Systemd(notify_socket())))
+    runner.add(Chain(store, say=catalogue(loaded.config.veille.language)), tick_s=10.0)
     settings = loaded.config.heartbeat
     if settings.url:
         limit = timedelta(seconds=ANSWER_S)

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from veille.collectors.settings import kind_of
 from veille.config import Loaded, packaged
 from veille.domain.errors import RuleError
+from veille.domain.promise import Promises
 from veille.domain.query import Matcher
+from veille.domain.search import Search, parse_search
 from veille.domain.topic import TopicSpec
 from veille.nlp import load as nlp
 from veille.nlp.analyst import Analyst
@@ -129,6 +132,12 @@ def _own_key(folder: Path) -> bytes:
     return path.read_bytes()
 
 
+def promises(loaded: Loaded) -> Promises:
+    """Return what is promised to who writes, by source."""
+    kinds = {source.id: kind_of(source) for source in loaded.config.source}
+    return loaded.config.clock.promises(zone=loaded.timezone, region=loaded.region, kinds=kinds)
+
+
 def link_key(loaded: Loaded) -> bytes:
     """Return the key of links in mails: of the pseudonym secret, or of the key in the data folder.
 
@@ -138,6 +147,28 @@ def link_key(loaded: Loaded) -> bytes:
     if name in loaded.secrets:
         return derive_link_key(loaded.secrets(name).encode())
     return derive_link_key(_own_key(loaded.resolve(loaded.config.veille.data_dir)))
+
+
+def searched(loaded: Loaded, query: str) -> Search:
+    """Return the search that the query says, in the town's days and topics; QueryError."""
+    names = {topic.id: topic.name for topic in topics(loaded)}
+    return parse_search(query, zone=loaded.timezone, topics=names)
+
+
+def access_key(loaded: Loaded) -> bytes:
+    """Return the key of second factors, from the same secret as that of links."""
+    name = loaded.config.privacy.key
+    if name in loaded.secrets:
+        return seal.access_key(loaded.secrets(name).encode())
+    return seal.access_key(_own_key(loaded.resolve(loaded.config.veille.data_dir)))
+
+
+def push_key(loaded: Loaded) -> bytes:
+    """Return the key of devices' addresses, from the same secret as that of links."""
+    name = loaded.config.privacy.key
+    if name in loaded.secrets:
+        return seal.push_key(loaded.secrets(name).encode())
+    return seal.push_key(_own_key(loaded.resolve(loaded.config.veille.data_dir)))
 
 
 def build_protector(secret: bytes, settings: PrivacySettings) -> Protector:

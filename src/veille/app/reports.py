@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from veille.app import parts
 from veille.config import Loaded
 from veille.domain.errors import DeliveryError, InputError, StoreError
 from veille.domain.notification import Document
@@ -101,9 +102,17 @@ async def read(loaded: Loaded, store: Store, week: Week, *, now: datetime, quote
     """Return the summary of a week; InputError when it has not begun."""
     if now < week.starts_at:
         raise InputError(f"{week.name} has not begun: name a week that has, as 2026-W47")
-    name, listed = loaded.config.veille.name, [s.id for s in loaded.config.source]
+    listed, promises = [s.id for s in loaded.config.source], parts.promises(loaded)
     return await store.read(
-        lambda db: summarize(db, week, institution=name, listed=listed, now=now, quotes=quotes)
+        lambda db: summarize(
+            db,
+            week,
+            institution=loaded.config.veille.name,
+            listed=listed,
+            now=now,
+            quotes=quotes,
+            promises=promises,
+        )
     )
 
 

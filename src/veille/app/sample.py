@@ -25,9 +25,10 @@ from veille.collectors.base import (
 from veille.collectors.discover import feeds_of
 from veille.collectors.interchange import MAX_LINE_BYTES, MAX_TEXT_CHARS, parse_lines
 from veille.collectors.settings import SourceSettings
-from veille.config import Config, Loaded, Secrets, VeilleSettings, WatchSettings, unknown_name
+from veille.config import Config, Loaded, VeilleSettings, WatchSettings, unknown_name
 from veille.domain.errors import ConfigError, SourceError
 from veille.domain.mention import Batch, Mention, Rejection
+from veille.domain.secrets import Secrets
 from veille.domain.text import printable
 from veille.net.client import Client
 from veille.pipeline.collect import matching

@@ -12,11 +12,14 @@ import tomlkit
 
 from veille.domain.errors import ConfigError
 from veille.domain.text import printable
+from veille.net.webpush import new_key
+from veille.notifiers.settings import PushSettings
 from veille.wording.catalogue import Catalogue, catalogue
 
 KEY_BYTES = 32
 """Of the pseudonym key and of a webhook secret (Standard Webhooks: 24 to 64)."""
 PSEUDONYM_KEY, SLACK_TOKEN, SMTP_PASSWORD = "PSEUDONYM_KEY", "SLACK_TOKEN", "SMTP_PASSWORD"
+PUSH_KEY = PushSettings().key
 WEBHOOK_SECRET = "WEBHOOK_FORMULAIRE"  # noqa: S105 a name
 IGNORED = "secrets.toml\ndata/\n"
 _OFFICE = re.compile(
@@ -105,6 +108,7 @@ def _secrets(answers: Answers) -> Iterator[str]:
     yield _comment(say("start.config.secrets"))
     yield f"{PSEUDONYM_KEY} = {toml_value(secrets.token_hex(KEY_BYTES))}"
     yield f"{WEBHOOK_SECRET} = {toml_value(webhook_secret())}"
+    yield f"{PUSH_KEY} = {toml_value(new_key())}"
     if answers.slack:
         yield f"{SLACK_TOKEN} = {toml_value(answers.slack.token)}"
     if answers.mail and answers.mail.password:

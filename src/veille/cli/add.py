@@ -136,6 +136,7 @@ def _secrets(
     """Return the values of the secrets that are missing: read, made (`secret`), or asked for."""
     from veille.app import edit
     from veille.app.starter import webhook_secret
+    from veille.net.webpush import new_key
     from veille.wording.catalogue import catalogue
 
     say = catalogue(added.before.config.veille.language)
@@ -146,6 +147,9 @@ def _secrets(
             raise ConfigError(f"--secret-file {key}: {name} is in {file} already: change it there")
     found: dict[str, str] = {}
     for name in added.missing:
+        if name == added.after.push.key and table["kind"] == "push":
+            found[name] = new_key()
+            continue
         if name not in fields:
             continue  # it was missing before: veille check tells
         key = fields[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -13,10 +12,14 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from veille.cli import queue_deeds, queue_drafts, unanswered
+from veille.cli.acting import SHAPES, actor_option, perform, say_done
+from veille.cli.queue_show import show
 from veille.cli.root import chosen, config_option, json_option
 from veille.cli.store import with_store
 from veille.config import Loaded
 from veille.domain.clock import utc_now
+from veille.domain.deed import Done
 from veille.domain.ids import short_id
 from veille.domain.incident import Incident, IncidentState, QueueItem, QueueState
 from veille.store.engine import Db
@@ -26,11 +29,7 @@ if TYPE_CHECKING:
     from veille.pipeline.actions import Actions
 
 LIMIT = 500
-SHAPES = {"critical": "▲", "warning": "◆", "info": "●"}
-
-actor_option = click.option(
-    "--as", "actor", default=getpass.getuser, show_default="your login", help="who does it"
-)
+ENDS = ("answered", "closed", "reported", "out_of_scope")
 
 
 @click.group("queue")
@@ -38,8 +37,12 @@ def command() -> None:
     """List, acknowledge, assign, resolve and note incidents (I12) and queue items (Q345)."""
 
 
+for _command in (show, unanswered.command, *queue_deeds.COMMANDS, *queue_drafts.COMMANDS):
+    command.add_command(_command)
+
+
 @command.command("list")
-@click.option("--all", "everything", is_flag=True, help="also what is resolved or closed")
+@click.option("--all", "everything", is_flag=True, help="also what is resolved, closed or snoozed")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -82,8 +85,10 @@ def _rows(
     open_states = [s for s in IncidentState if everything or s is not IncidentState.RESOLVED]
     item_states = [s for s in QueueState if everything or s.is_open]
     found = incidents.list_(db, states=open_states, limit=limit)
-    items = queue.list_(db, states=item_states, limit=limit)
-    count = incidents.count(db, states=open_states) + queue.count(db, states=item_states)
+    awake_at = None if everything else utc_now()
+    items = queue.list_(db, states=item_states, limit=limit, awake_at=awake_at)
+    left = queue.count(db, states=item_states, awake_at=awake_at)
+    count = incidents.count(db, states=open_states) + left
     rows = [_incident(i, zone) for i in found] + [_item(q, zone) for q in items]
     rows.sort(key=lambda row: list(SHAPES).index(str(row["severity"])))
     return rows, count - len(rows)
@@ -142,18 +147,29 @@ def assign(
 @click.argument("target")
 @click.option(
     "--state",
-    type=click.Choice([s.value for s in QueueState if not s.is_open]),
+    type=click.Choice(ENDS),
     help="for a queue item: how it ended (default closed)",
 )
+@queue_deeds.reason_option
 @actor_option
 @config_option
 @click.pass_context
 def resolve(
-    ctx: click.Context, target: str, state: str | None, actor: str, config_path: Path | None
+    ctx: click.Context,
+    target: str,
+    state: str | None,
+    reason: str,
+    actor: str,
+    config_path: Path | None,
 ) -> None:
     """Resolve an incident, or close a queue item."""
     ended = QueueState(state) if state else None
-    _act(ctx, config_path, target, lambda a: a.resolve(target, actor=actor, state=ended))
+    _act(
+        ctx,
+        config_path,
+        target,
+        lambda a: a.resolve(target, actor=actor, state=ended, reason=reason),
+    )
 
 
 @command.command("note")
@@ -163,22 +179,16 @@ def resolve(
 @config_option
 @click.pass_context
 def note(ctx: click.Context, target: str, text: str, actor: str, config_path: Path | None) -> None:
-    """Write a line into TARGET's timeline (- reads it from standard input)."""
+    """Write a line into TARGET's timeline (- reads it from standard input); @name calls people."""
     words = sys.stdin.read() if text == "-" else text
-    _act(ctx, config_path, target, lambda a: a.note(target, text=words, actor=actor))
+    called = perform(ctx, config_path, lambda a, _: a.note(target, text=words, actor=actor))
+    click.echo(f"{target.upper()}: noted{', for ' * bool(called)}{', '.join(called)}")
 
 
 def _act(
     ctx: click.Context,
     config_path: Path | None,
     target: str,
-    act: Callable[[Actions], Awaitable[None]],
+    act: Callable[[Actions], Awaitable[Done]],
 ) -> None:
-    from veille.pipeline.actions import Actions
-
-    async def run(store: Store, loaded: Loaded) -> None:
-        actions = Actions(store, route=loaded.route, now=utc_now, zone=loaded.timezone)
-        await act(actions)
-
-    with_store(chosen(ctx, config_path), run)
-    click.echo(f"{target.upper()}: done")
+    say_done(target.upper(), perform(ctx, config_path, lambda actions, _: act(actions)))

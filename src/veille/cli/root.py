@@ -29,10 +29,13 @@ COMMANDS = {
     "models": "measure, calibrate and train what reads the texts",
     "report": "write the weekly summary",
     "queue": "list, acknowledge, assign, resolve, note; while the daemon runs",
+    "search": "find mentions by their words and what is known of them",
+    "export": "write the hits of a search, or the queue, as CSV, JSON Lines or Atom",
     "silence": "mute incidents or labels for a while, list what is muted, end it early",
     "oncall": "who is on call now and next, gaps ahead, overrides",
     "backup": "copy the store while it is in use, verify a copy, put one back",
     "privacy": "export, erase or oppose for one person; apply retention now",
+    "push": "make the key of notifications on phones; list who has them on",
     "user": "add, list and disable the people who may log in",
 }
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from veille.cli.queue import SHAPES, actor_option
+from veille.cli.acting import SHAPES, actor_option
 from veille.cli.root import chosen, config_option, json_option
 from veille.cli.store import with_store
 from veille.config import Loaded
@@ -156,7 +156,7 @@ def _actions(store: Store, loaded: Loaded, now: datetime) -> Actions:
 
 def _warn(match: Match, loaded: Loaded) -> None:
     """Say on the error stream what no alert has: such a silence mutes nothing."""
-    from veille.alerts.operational import RULES_REFUSED
+    from veille.alerts.operational import AUDIT_BROKEN, RULES_REFUSED
     from veille.app import parts
     from veille.app.check import label_names
     from veille.config import unknown_name
@@ -167,7 +167,7 @@ def _warn(match: Match, loaded: Loaded) -> None:
         return
     known = {
         "--match": {*label_names(rules), "incident"},
-        "rule": {RULES_REFUSED, *(rule.id for rule in rules)},
+        "rule": {RULES_REFUSED, AUDIT_BROKEN, *(rule.id for rule in rules)},
         "watch": {watch.id for watch in loaded.config.watch},
     }
     for field, names in {**match, "--match": tuple(match)}.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -11,12 +12,15 @@ from veille.cli.root import chosen, config_option, json_option
 from veille.cli.store import in_store
 from veille.domain.clock import utc_now
 
+if TYPE_CHECKING:
+    from veille.store.engine import Db
+
 ROLES = ("reader", "triage", "editor", "dpo", "admin")
 
 
 @click.group("user")
 def command() -> None:
-    """Add, list and disable the people who may log in."""
+    """Add, change, list and disable the people who may log in."""
 
 
 @command.command("add")
@@ -44,16 +48,29 @@ def add(ctx: click.Context, name: str, role: str, as_json: bool, config_path: Pa
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
     """List who may log in."""
-    from veille.store import users
+    from veille.store import factors, logins, users
 
-    found = in_store(chosen(ctx, config_path), users.list_)
-    rows = [{"name": u.name, "role": u.role, "disabled": u.disabled_at is not None} for u in found]
+    def load(db: Db) -> list[dict[str, object]]:
+        with_factor, elsewhere = factors.users_with(db), logins.users_linked(db)
+        return [
+            {
+                "name": user.name,
+                "role": user.role,
+                "disabled": user.disabled_at is not None,
+                "second_factor": users.folded(user.name) in with_factor,
+                "linked": users.folded(user.name) in elsewhere,
+            }
+            for user in users.list_(db)
+        ]
+
+    rows = in_store(chosen(ctx, config_path), load)
     if as_json:
         click.echo(msgspec.json.encode(rows))
         return
     for row in rows:
-        state = "disabled" if row["disabled"] else "active"
-        click.echo(f"{row['name']!s:<24} {row['role']!s:<8} {state}")
+        state = ["disabled" if row["disabled"] else "active"]
+        state += [name.replace("_", " ") for name in ("second_factor", "linked") if row[name]]
+        click.echo(f"{row['name']!s:<24} {row['role']!s:<8} {', '.join(state)}")
 
 
 @command.command("reset")
@@ -62,7 +79,7 @@ def list_(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
 @config_option
 @click.pass_context
 def reset(ctx: click.Context, name: str, as_json: bool, config_path: Path | None) -> None:
-    """Print another password that works once for NAME, within 7 days: all sessions end."""
+    """Print another password that works once for NAME, within 7 days: sessions and tokens end."""
     from veille.web.users import reset_password
 
     password = in_store(chosen(ctx, config_path), lambda db: reset_password(db, name, utc_now()))
@@ -77,8 +94,92 @@ def reset(ctx: click.Context, name: str, as_json: bool, config_path: Path | None
 @config_option
 @click.pass_context
 def disable(ctx: click.Context, name: str, config_path: Path | None) -> None:
-    """Disable NAME at once: all sessions end."""
+    """Disable NAME at once: sessions and tokens end. The last administrator stays."""
     from veille.web.users import disable as disable_user
 
     in_store(chosen(ctx, config_path), lambda db: disable_user(db, name, utc_now()))
-    click.echo(f"{name}: disabled, sessions ended")
+    click.echo(f"{name}: disabled, sessions and tokens ended")
+
+
+@command.command("enable")
+@click.argument("name")
+@config_option
+@click.pass_context
+def enable(ctx: click.Context, name: str, config_path: Path | None) -> None:
+    """Let NAME log in again; tokens stay revoked."""
+    from veille.web.users import enable as enable_user
+
+    in_store(chosen(ctx, config_path), lambda db: enable_user(db, name, utc_now()))
+    click.echo(f"{name}: active")
+
+
+@command.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice(ROLES))
+@config_option
+@click.pass_context
+def role(ctx: click.Context, name: str, role: str, config_path: Path | None) -> None:
+    """Give NAME another ROLE: sessions end. The last administrator stays one."""
+    from veille.web.users import set_role
+
+    in_store(chosen(ctx, config_path), lambda db: set_role(db, name, role, utc_now()))
+    click.echo(f"{name}: {role}")
+
+
+@command.command("revoke")
+@click.argument("name")
+@config_option
+@click.pass_context
+def revoke(ctx: click.Context, name: str, config_path: Path | None) -> None:
+    """End the sessions of NAME and revoke the API tokens."""
+    from veille.web.users import revoke as revoke_user
+
+    ended, revoked = in_store(chosen(ctx, config_path), lambda db: revoke_user(db, name, utc_now()))
+    click.echo(f"{name}: sessions ended: {ended}, tokens revoked: {revoked}")
+
+
+@command.command("reset-factor")
+@click.argument("name")
+@config_option
+@click.pass_context
+def reset_factor(ctx: click.Context, name: str, config_path: Path | None) -> None:
+    """Remove the second factor of NAME, when app and recovery codes are lost: sessions end."""
+    from veille.web.users import reset_factor as reset
+
+    had = in_store(chosen(ctx, config_path), lambda db: reset(db, name, utc_now()))
+    click.echo(f"{name}: {'second factor removed, sessions ended' if had else 'there was none'}")
+
+
+@command.command("invite")
+@click.argument("name")
+@json_option
+@config_option
+@click.pass_context
+def invite(ctx: click.Context, name: str, as_json: bool, config_path: Path | None) -> None:
+    """Print the link that ties NAME to an identity of the provider, once, within 3 days."""
+    from veille.cli.store import with_store
+    from veille.config import Loaded
+    from veille.domain.errors import ConfigError
+    from veille.store.protocol import Store
+    from veille.web.users import invite as invite_user
+
+    async def act(store: Store, loaded: Loaded) -> str:
+        if not loaded.config.oidc.issuer:
+            raise ConfigError("oidc.issuer: no identity provider is set: see docs/access.md")
+        token = await store.write(lambda db: invite_user(db, name, utc_now()))
+        return f"{loaded.config.web.public_url.rstrip('/')}/invitations/{token}"
+
+    link = with_store(chosen(ctx, config_path), act)
+    click.echo(msgspec.json.encode({"name": name, "link": link}) if as_json else link)
+
+
+@command.command("unlink")
+@click.argument("name")
+@config_option
+@click.pass_context
+def unlink(ctx: click.Context, name: str, config_path: Path | None) -> None:
+    """Untie NAME from the identity provider: sessions end."""
+    from veille.web.users import unlink as unlink_user
+
+    count = in_store(chosen(ctx, config_path), lambda db: unlink_user(db, name, utc_now()))
+    click.echo(f"{name}: {'unlinked, sessions ended' if count else 'was not linked'}")

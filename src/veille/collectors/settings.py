@@ -14,3 +14,15 @@ from veille.collectors.base import (
 SourceSettings = (
     FileSource | FeedSource | WebhookSource | MqttSource | BlueskySource | MastodonSource
 )
+KINDS = frozenset(
+    str(kind.__struct_config__.tag)
+    for kind in (
+        FileSource, FeedSource, WebhookSource, MqttSource, BlueskySource, MastodonSource,
+    )
+)  # fmt: skip
+"""What `kind` may be."""
+
+
+def kind_of(source: SourceSettings) -> str:
+    """Return what stands as its `kind`."""
+    return str(source.__struct_config__.tag)

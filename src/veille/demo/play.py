@@ -19,6 +19,7 @@ import msgspec
 from veille.app import explain, parts
 from veille.app.channels import doors, notifiers
 from veille.app.desks import open_desks, take_link
+from veille.app.house import house
 from veille.app.operations import check
 from veille.app.replay import build_stages, protector
 from veille.app.systemd import Systemd
@@ -33,15 +34,17 @@ from veille.domain.incident import Event, Incident, IncidentState
 from veille.notifiers.base import Notifier
 from veille.pipeline.actions import Actions
 from veille.pipeline.asking import Asking
+from veille.pipeline.clock import Clock
 from veille.pipeline.deliver import Deliver, Sender
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
-from veille.pipeline.replay import Replay, Script
+from veille.pipeline.replay import Replay, Script, Stages
 from veille.pipeline.runner import Runner
 from veille.store import incidents, mentions, outbox, timeline, users
 from veille.store.engine import Db, SqliteStore
 from veille.telemetry import configure_logs
 from veille.web.app import build
+from veille.web.house import House
 from veille.web.server import listen
 from veille.web.users import add_user
 
@@ -197,6 +200,12 @@ def _configure(folder: Path, slack: SlackStandIn, mail: MailStandIn) -> Loaded:
     return load(folder / "config.toml")
 
 
+def _house(loaded: Loaded, store: SqliteStore, stages: Stages, clock: SceneClock) -> House:
+    """Return what pages are told of the scenario's house."""
+    analyze = stages.analyze.analyst.analyze
+    return house(loaded, store, lambda: stages.evaluate.ruleset, analyze=analyze, now=clock.now)
+
+
 async def _assemble(
     loaded: Loaded,
     store: SqliteStore,
@@ -231,6 +240,8 @@ async def _assemble(
         slack_desk=desks.slack,
         link_desk=desks.links,
         asker=Asking(store, lambda: explain.setting(loaded, stages.evaluate.ruleset, clock.now())),
+        promises=parts.promises(loaded),
+        house=_house(loaded, store, stages, clock),
     )
     slack.people.address = address = await listen(site, config.web.listen, stack)
     health.is_started = True
@@ -238,12 +249,8 @@ async def _assemble(
     click.echo(f"{slack.page}  (le canal Slack de démonstration, avec ses boutons)")
     origins = {source.id: source for source in config.source}
     until = DAWN if watched_s else None
-    lasts = (until or script.mentions[-1].created_at) - script.mentions[0].created_at
-    scene = Playing(
-        Replay(store, stages, script, origins=origins, until=until),
-        clock,
-        pace=watched_s / lasts.total_seconds(),
-    )
+    replay = Replay(store, stages, script, origins=origins, until=until)
+    scene = Playing(replay, clock, pace=_pace(script, until, watched_s))
     found = await notifiers(loaded, stack)
     desks.connect(found)
 
@@ -254,8 +261,15 @@ async def _assemble(
 
     delivers = [runner.add(deliver(*one), tick_s=0.5) for one in found.items()]
     runner.add(scene, tick_s=1.0, then=delivers)
+    runner.add(Clock(store, parts.promises(loaded)), tick_s=0.5)  # nobody is warned
     runner.add(Crier(store, loaded.timezone), tick_s=0.5)
     return runner, scene
+
+
+def _pace(script: Script, until: datetime | None, watched_s: float) -> float:
+    """Return how many seconds a second of the scenario takes."""
+    lasts = (until or script.mentions[-1].created_at) - script.mentions[0].created_at
+    return watched_s / lasts.total_seconds()
 
 
 def _add_login(db: Db) -> str:

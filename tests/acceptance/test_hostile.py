@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from defusedxml import ElementTree
 
 from servers.browser import CHROMIUM, PHONE, Browsers, Person
-from servers.crawl import Crawler, Page, kind_of
+from servers.crawl import Answer, Crawler, Page, kind_of
 from servers.push import Handset, PushService
 from servers.town import CONFIG, SECRET, Daemon, FeedServer, World, free_port
 from veille.cli.root import root
@@ -44,6 +44,7 @@ pytestmark = [
 ]
 PASSWORD = "une rivière en crue 1910"
 WEIGHT = 150_000
+MENTION = {"/queue/N?", "/queue/N/why?", "/queue/N/whynot?"}
 CALL = "Au secours à Saint-Aubin, l'eau monte rue du Lavoir, nous sommes coincés à l'étage"
 ATTACKS = {
     "script": "<script>window.owned=1</script><img src=x onerror=window.owned=1>"
@@ -127,9 +128,20 @@ class Siege:
     browsers: Browsers
     handset: Handset
     sessions: dict[str, str] = field(default_factory=dict)
+    walks: dict[Role, tuple[str, dict[str, Answer]]] = field(default_factory=dict)
 
     def client(self, role: Role) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(cookies={"veille": self.sessions[role]})
+
+    async def walked(self, role: Role) -> tuple[str, dict[str, Answer]]:
+        """Return a session of this role and all that its links lead to; each role walks once."""
+        if role not in self.walks:
+            async with self.client(role) as client:
+                thorough = role is Role.ADMIN  # who finds all that the others find
+                crawler = Crawler(client, self.world.daemon.url, thorough=thorough)
+                await crawler.walk()
+                self.walks[role] = self.sessions[role], crawler.seen
+        return self.walks[role]
 
     async def person(self, role: Role, **options: Any) -> Person:
         """Return a browser in which this role is signed in."""
@@ -226,7 +238,8 @@ def harmless(page: Page | None, text: str) -> list[str]:
     """Return what on this page could act, or hide."""
     assert page is not None
     hidden = [f"U+{ord(found):04X}" for found in UNSEEN.findall(text)]
-    heavy = [f"{len(text)} bytes"] if len(text.encode()) > WEIGHT else []
+    size = len(text.encode())
+    heavy = [f"{size} bytes"] if size > WEIGHT else []
     return [*page.wrong, *hidden, *heavy]
 
 
@@ -234,45 +247,48 @@ def harmless(page: Page | None, text: str) -> list[str]:
 async def test_every_link_and_form_leads_somewhere_and_nothing_on_the_way_acts(
     siege: Siege, role: Role
 ) -> None:
-    home = siege.world.daemon.url
-    async with siege.client(role) as client:
-        crawler = Crawler(client, home)
-        await crawler.walk()
-        found = crawler.seen.values()
-        assert {one.url: one.status for one in found if one.status >= 400} == {}
-        wrong = {one.url: harmless(one.page, one.text) for one in found if one.page}
-        assert {url: said for url, said in wrong.items() if said} == {}
-        kinds = {kind_of(url) for url in crawler.seen}
-        assert {"/?", "/queue/N?", "/incidents/N?", "/search?", "/on-call?"} <= kinds
-        assert ("/audit?" in kinds) == (role in {Role.DPO, Role.ADMIN})
-        assert ("/users?" in kinds) == (role is Role.ADMIN)
-        titles: dict[str, set[str]] = {}
-        for one in found:
-            if one.page and "?" not in one.url:
-                titles.setdefault(one.page.title, set()).add(kind_of(one.url))
-        assert {title: kinds for title, kinds in titles.items() if len(kinds) > 1} == {}
+    _, seen = await siege.walked(role)
+    found = seen.values()
+    assert {one.url: one.status for one in found if one.status >= 400} == {}
+    wrong = {one.url: harmless(one.page, one.text) for one in found if one.page}
+    assert {url: said for url, said in wrong.items() if said} == {}
+    kinds = {kind_of(url) for url in seen}
+    assert {"/?", "/queue/N?", "/incidents/N?", "/search?", "/on-call?"} <= kinds
+    assert ("/audit?" in kinds) == (role in {Role.DPO, Role.ADMIN})
+    assert ("/users?" in kinds) == (role is Role.ADMIN)
+    titles: dict[str, set[str]] = {}
+    for one in found:
+        if one.page and "?" not in one.url:
+            titles.setdefault(one.page.title, set()).add(kind_of(one.url))
+    # with its reasons, or with a rule asked about, a mention is the same page
+    shared = {title: kinds for title, kinds in titles.items() if len(kinds) > 1}
+    assert [kinds for kinds in shared.values() if not kinds <= MENTION] == []
 
 
 async def test_every_form_is_sent_and_none_breaks(siege: Siege) -> None:
     home = siege.world.daemon.url
-    for role in (Role.READER, Role.TRIAGE, Role.EDITOR, Role.DPO, Role.ADMIN):
-        siege.sessions |= await _again(siege)
-        async with siege.client(role) as client:
+    last = ("/users/", "/account/password", "/account/revoke", "/logout")
+    walks = {role: await siege.walked(role) for role in Role}  # all, before forms lock people out
+    for role, (session, seen) in walks.items():
+        async with aiohttp.ClientSession(cookies={"veille": session}) as client:
             crawler = Crawler(client, home)
-            await crawler.walk()
-            last = {f"{home}/logout", f"{home}/account/revoke", f"{home}/account/password"}
             forms: dict[tuple[str, ...], tuple[str, list[tuple[str, str]]]] = {}
-            for one in crawler.seen.values():
+            for one in seen.values():
                 for url, fields in crawler.sendings(one.page, "post") if one.page else ():
                     names = tuple(name for name, _ in fields)
                     forms.setdefault((kind_of(url), *names), (url, fields))
             assert len(forms) > 2
-            for url, fields in sorted(forms.values(), key=lambda each: each[0] in last):
+            for url, fields in sorted(forms.values(), key=lambda each: _rank(each[0], last)):
                 done = await crawler.ask("POST", url, fields)
                 assert done.status < 500, (role, url, fields)
-                assert done.status != 404, (role, url, fields)
+                assert done.status not in {403, 404}, (role, url, fields)
                 if done.page is not None:
                     assert harmless(done.page, done.text) == [], (role, url)
+
+
+def _rank(url: str, last: tuple[str, ...]) -> int:
+    """Return what ends sessions after what needs one."""
+    return next((n for n, part in enumerate(last, start=1) if part in url), 0)
 
 
 async def _again(siege: Siege) -> dict[str, str]:
@@ -285,6 +301,8 @@ async def _again(siege: Siege) -> dict[str, str]:
             users.set_role(db, role.value, role)
             user = users.get(db, role.value)
             assert user is not None
+            known = user.password_hash
+            users.set_password(db, user.name, password_hash=known, must_change=False, now=now)
             found[role.value] = open_session(db, user, now=now, instead_of=None, opened=opened)
         return found
 
@@ -293,12 +311,10 @@ async def _again(siege: Siege) -> dict[str, str]:
 
 
 async def test_in_a_browser_nothing_runs_and_axe_finds_nothing(siege: Siege) -> None:
+    _, seen = await siege.walked(Role.ADMIN)
     siege.sessions |= await _again(siege)
-    async with siege.client(Role.ADMIN) as client:
-        crawler = Crawler(client, siege.world.daemon.url)
-        await crawler.walk()
-        pages = {kind_of(url): url for url, one in reversed(crawler.seen.items()) if one.page}
-        items = [url for url in crawler.seen if kind_of(url) == "/queue/N?"]
+    pages = {kind_of(url): url for url, one in reversed(seen.items()) if one.page}
+    items = [url for url in seen if kind_of(url) == "/queue/N?"]
     person = await siege.person(Role.ADMIN, **PHONE)
     found = {}
     for url in dict.fromkeys([*(at for kind, at in pages.items() if kind.endswith("?")), *items]):
@@ -353,7 +369,7 @@ async def test_exports_are_files_of_text(siege: Siege) -> None:
                     files[kind] = (await answer.read()).decode()
             rows = list(csv.reader(io.StringIO(files["csv"].lstrip("\ufeff")), delimiter=";"))
             cells = [cell for row in rows[1:] for cell in row]
-            assert len(rows) > len(ATTACKS)
+            assert len(rows) > 5  # some were closed by forms, in another test
             assert [
                 c for c in cells if unicodedata.normalize("NFKC", c)[:1] in tuple("=+-@\t\r|%")
             ] == []

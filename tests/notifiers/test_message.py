@@ -25,6 +25,8 @@ Speak = Callable[..., Voice]
 AT = datetime(2026, 1, 18, 1, 14, tzinfo=UTC)
 VOICE = Voice(words=catalogue("fr"), zone=ZoneInfo("Europe/Paris"))
 
+DOCUMENTS = {NotificationKind.WEEKLY, NotificationKind.DIGEST, NotificationKind.TRIAL}
+
 
 @pytest.mark.parametrize(
     ("probability", "ends"),
@@ -209,7 +211,7 @@ def test_lines_without_content_are_left_out(note: Note, flood: Flood, voice: Spe
 def test_every_kind_state_and_severity_has_its_words(
     note: Note, flood: Flood, voice: Speak, language: str
 ) -> None:
-    for kind in set(NotificationKind) - {NotificationKind.WEEKLY, NotificationKind.DIGEST}:
+    for kind in set(NotificationKind) - DOCUMENTS:
         for state in IncidentState:
             for severity in Severity:
                 facts = flood(state=state, severity=severity, actor=None)

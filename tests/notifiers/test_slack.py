@@ -27,6 +27,8 @@ HOSTILE = "<!channel> <@U1> <#C1|x> *gras* _it_ ~barré~ `code` &amp; :sos: <htt
 Note = Callable[..., Notification]
 Flood = Callable[..., Facts]
 
+DOCUMENTS = {NotificationKind.WEEKLY, NotificationKind.DIGEST, NotificationKind.TRIAL}
+
 
 def receiver(slack: SlackStandIn, **changes: Any) -> SlackReceiver:
     values: dict[str, Any] = {
@@ -157,7 +159,7 @@ async def test_a_hostile_text_pings_and_formats_nothing(
     hostile = {"facts": bad, "quotes": (quote,), "places": (HOSTILE,), "institution": HOSTILE}
     sender = notifier(slack, tools)
     ref = await sender.send(note(**hostile), ref=None)
-    for kind in set(NotificationKind) - {NotificationKind.WEEKLY, NotificationKind.DIGEST}:
+    for kind in set(NotificationKind) - DOCUMENTS:
         await sender.send(note(kind, **hostile), ref=ref)
     assert slack.pings() == []
     for message in slack.received():

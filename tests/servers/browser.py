@@ -46,16 +46,23 @@ class Person:
         await self.page.locator("nav.menu").wait_for()
 
     async def axe(self) -> list[str]:
-        """Return what axe finds on the page as it stands, in light and in dark."""
+        """Return what axe finds on the whole page, and on its colours in dark.
+
+        The page is as high as its content: a bar that stays at the foot covers nothing then.
+        """
+        size = self.page.viewport_size or {"width": 390, "height": 844}
+        height = int(await self.page.evaluate("document.documentElement.scrollHeight"))
+        await self.page.set_viewport_size({"width": size["width"], "height": height + 200})
         await self.page.evaluate(AXE.read_text() + "; 0")
         found: list[str] = []
-        for scheme in ("light", "dark"):
+        for scheme, only in (("light", _RULES), ("dark", ["color-contrast"])):
             await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             found += await self.page.evaluate(
-                """async rules => (await axe.run(document, {runOnly: rules})).violations.map(
+                """async only => (await axe.run(document, {runOnly: only})).violations.map(
                   v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 160)).join(" | "))""",
-                _RULES,
+                only,
             )
+        await self.page.set_viewport_size(size)
         return found
 
 

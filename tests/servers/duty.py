@@ -32,7 +32,9 @@ async def _serve(path: Path, ahead: timedelta, at_work: Event) -> None:
         database = loaded.resolve(loaded.config.veille.data_dir) / "veille.db"
         store = await daemon._opened(database, stack, now())
         desks = open_desks(loaded, runner)
-        delivers = await daemon._add_delivery(loaded, store, runner, stack, desks, now=now)
+        delivers = await daemon._add_delivery(
+            loaded, store, runner, stack, desks, now=now, ruleset=lambda: None
+        )
         await daemon._add_on_call(loaded, store, runner, stack, then=delivers)
         at_work.set()
         await runner.run()

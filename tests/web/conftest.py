@@ -474,13 +474,14 @@ HOSTILE_PLACE = "<b onmouseover=owned=1>rue\u202e"
 
 def hostile(db: Db) -> int:
     """The critical incident and the queue hold a mention that attacks; return its queue number."""
-    found = replace(
-        analysis(HOSTILE_TEXT),
-        entities=(Entity(label="LOC", text=HOSTILE_PLACE, start=0, end=len(HOSTILE_PLACE)),),
+    text = f"{HOSTILE_TEXT} : {HOSTILE_PLACE}"
+    place = Entity(
+        label="LOC", text=HOSTILE_PLACE, start=len(text) - len(HOSTILE_PLACE), end=len(text)
     )
+    found = replace(analysis(text), entities=(place,))
     mention = masked(
         66,
-        HOSTILE_TEXT,
+        text,
         lang='fr" onload="owned=1',
         identity=Identity(native_id="66", url="javascript:window.owned=1"),
     )

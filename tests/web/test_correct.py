@@ -203,7 +203,7 @@ async def test_the_audit_log_and_the_timeline_name_heads_and_no_label(
     rows = await town.store.read(
         lambda db: [tuple(row) for row in db.rows("SELECT actor, action, after FROM audit")]
     )
-    assert ("Camille", "queue.corrected", '{"heads":"intent"}') in rows
+    assert ("Camille", "queue.corrected", '{"heads":"intent","deed":1}') in rows
     events = await town.store.read(lambda db: timeline.of(db, "Q1"))
     assert events[-1].data == {"heads": ["intent"]}
 

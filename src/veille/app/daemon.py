@@ -104,7 +104,9 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
             store, route=loaded.route, group_wait=config.rules.waits(), muting=loaded.muting
         )
         desks = open_desks(loaded, runner)
-        delivers = await _add_delivery(loaded, store, runner, stack, desks, evaluate, now=now)
+        delivers = await _add_delivery(
+            loaded, store, runner, stack, desks, now=now, ruleset=lambda: evaluate.ruleset
+        )
         told = await _add_on_call(loaded, store, runner, stack, then=delivers)
         dispatched = runner.add(Resting(dispatch, store), tick_s=1.0, then=told)
         evaluated = runner.add(evaluate, tick_s=GRID_S, then=[dispatched])
@@ -180,9 +182,9 @@ async def _add_delivery(
     runner: Runner,
     stack: AsyncExitStack,
     desks: Desks,
-    evaluate: Evaluate,
     *,
     now: Callable[[], datetime],
+    ruleset: push.Ruleset,
 ) -> list[Wake]:
     address = loaded.config.web.public_url
 
@@ -198,9 +200,7 @@ async def _add_delivery(
         instead = fallback(loaded, name)
         return Deliver(store, receiver=name, notifier=notifier, sender=sender, fallback=instead)
 
-    phones = push.shared(
-        loaded, store, now=now, links=desks.links, ruleset=lambda: evaluate.ruleset
-    )
+    phones = push.shared(loaded, store, now=now, links=desks.links, ruleset=ruleset)
     found = await notifiers(loaded, stack, devices=phones)
     desks.connect(found)
     for name, notifier in found.items():

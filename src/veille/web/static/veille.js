@@ -67,8 +67,8 @@ function wakeUp(page) {
 }
 
 function apply(page) {
+  const now = alarms(page); // before any of it moves to this document
   const isAwake = wakeUp(page);
-  const now = alarms(page);
   // also of what was announced already, or stands here, and is critical only now
   const said = [...now].filter(([name]) => !state.alarms.has(name)).map(([, text]) => text);
   if (said.length) say(alarm, said.join(" "), ...(isAwake ? [] : [words.refresh, words.page]));

@@ -36,6 +36,7 @@ if (here()) {
   setInterval(beat, BEAT_MS);
   document.addEventListener("visibilitychange", beat);
   document.addEventListener("veille:presence", beat);
+  document.addEventListener("veille:open", beat); // who came before the stream was heard
   document.addEventListener("input", (event) => {
     if (!event.target.closest("textarea")) return;
     const isFirst = !isWriting();

@@ -117,6 +117,7 @@ function listen() {
     if (state.tries) read(); // what was missed, and whether the session lasts
     state.tries = 0;
     tell();
+    document.dispatchEvent(new Event("veille:open"));
   });
   on("beat", (event) => { state.at = event.data; });
   on("change", (event) => {

@@ -41,6 +41,7 @@ from veille.store import (
     sources,
     timeline,
     users,
+    watermarks,
 )
 from veille.store.codec import micros, to_json
 from veille.store.engine import Db, connect
@@ -62,6 +63,7 @@ STREETS = tuple(f"rue {name}" for name in NAMES)
 SYLLABLES = (
     "ba be bi bo cha che da de do fa fi ga gue la le li lo ma me mi mo na ne no pa pe".split()
 )
+CLOCK_READS = (("clock.observed", "observations"), ("clock.handled", "timeline"))
 DAYS = 180
 ITEMS, OPEN_ITEMS, INCIDENTS, OPEN_INCIDENTS = 20_000, 3_000, 300, 8
 BATCH = 20_000
@@ -242,6 +244,9 @@ def _work(db: Db, random_: random.Random, count: int, now: datetime) -> None:
     db.execute("UPDATE queue SET state = 'closed' WHERE id <= ?", (last - OPEN_ITEMS,))
     for number in range(1, INCIDENTS + 1):
         _incident(db, number, count, now)
+    # the stages have seen all of it
+    for name, table in (("evaluate", "observations"), *CLOCK_READS):
+        watermarks.set(db, name, int(db.value(f"SELECT max(seq) FROM {table}")))
     for name in SOURCES:
         sources.note_read(db, name, at=now, accepted=9, unmatched=0, rejected=0, unknown_fields=0)
 

@@ -1,22 +1,28 @@
 """Measure the pages of the queue over 1,000,000 mentions while 50 a second arrive.
 
-    python benchmarks/pages.py [--mentions 1000000] [--requests 300] [--keep FOLDER]
+    python benchmarks/pages.py [--mentions 1000000] [--requests 300] [--keep FOLDER] [--daemon]
 
 A store is built from sentences made here (kept and reused with `--keep`). A server of its own
 process answers a signed-in user; another process adds and analyzes mentions through the store.
-Printed for each page: wall time at the client, processor time of the server, bytes.
+With `--daemon` the whole daemon does both, with its model and the shipped rules, and reads the
+mentions from a file. Printed for each page: wall time at the client, processor time of the server,
+bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -167,14 +173,83 @@ def child(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def run(path: Path, requests: int, rate: float) -> None:
-    """Start server and writer, measure, stop both."""
-    server = child("--serve", str(path))
-    writer = child("--write", str(path), "--rate", str(rate))
+TOWN = """
+[veille]
+name = "Saint-Aubin"
+[[watch]]
+id = "mairie"
+query = '"Saint-Aubin"'
+[[source]]
+id = "dossier"
+kind = "file"
+path = "mentions.jsonl"
+[rules]
+directory = "{rules}"
+[privacy.retention]
+neutral = "365d"
+flagged = "365d"
+[web]
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+"""
+
+
+def town(folder: Path, database: Path) -> tuple[subprocess.Popen[str], str]:
+    """Start the daemon on a copy of the database; return it and its address once it is ready."""
+    (folder / "data").mkdir(parents=True)
+    shutil.copy(database, folder / "data" / "veille.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    rules = Path(__file__).parent.parent / "rules"
+    config, secrets = folder / "config.toml", folder / "secrets.toml"
+    config.write_text(TOWN.format(rules=rules.resolve(), port=port))
+    secrets.touch(mode=0o600)
+    secrets.write_text('PSEUDONYM_KEY = "a key for the benchmark"\n')
+    (folder / "mentions.jsonl").touch()
+    veille = Path(sys.executable).with_name("veille")
+    log = (folder / "log").open("w")
+    daemon = subprocess.Popen([veille, "run", "--config", config], stderr=log, text=True)
+    url = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return daemon, url
+        except OSError:
+            if daemon.poll() is not None:
+                raise SystemExit((folder / "log").read_text()) from None
+            time.sleep(0.2)
+
+
+def append(path: Path, rate: float) -> None:
+    """Write so many mentions a second into a file, until killed."""
+    speaker, began, done = Speaker(7), time.perf_counter(), 0
+    while True:
+        wanted = int((time.perf_counter() - began) * rate)
+        with path.open("a", encoding="utf-8") as file:
+            for n in range(done, wanted):
+                said = {"source": "dossier", "id": f"n{n}", "author": {"id": f"a{n % 9_000}"},
+                        "text": f"Saint-Aubin {speaker.text(n)[0]}",
+                        "created_at": utc_now().isoformat()}  # fmt: skip
+                file.write(json.dumps(said) + "\n")
+        done = wanted
+        print(done, flush=True)
+        time.sleep(0.2)
+
+
+def run(path: Path, requests: int, rate: float, folder: Path | None) -> None:
+    """Start server (the daemon, where there is a folder for it) and writer, measure, stop both."""
+    if folder is None:
+        server, url = child("--serve", str(path)), ""
+        writer = child("--write", str(path), "--rate", str(rate))
+    else:
+        server, url = town(folder, path)
+        writer = child("--append", str(folder / "mentions.jsonl"), "--rate", str(rate))
     try:
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
-        time.sleep(2)
+        if server.stdout is not None:
+            url = server.stdout.readline().strip()
+        time.sleep(5)
         asyncio.run(measure(url, server.pid, requests))
     finally:
         for each in (server, writer):
@@ -193,6 +268,8 @@ def main() -> None:
     asked.add_argument("--rate", type=float, default=50)
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--build", action="store_true", help="only build")
+    asked.add_argument("--daemon", action="store_true", help="the whole daemon, with its model")
+    asked.add_argument("--append", type=Path, help=argparse.SUPPRESS)
     asked.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     asked.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     said = asked.parse_args()
@@ -200,6 +277,8 @@ def main() -> None:
         asyncio.run(serve(said.serve))
     elif said.write:
         asyncio.run(write(said.write, said.rate))
+    elif said.append:
+        append(said.append, said.rate)
     else:
         with tempfile.TemporaryDirectory() as scratch:
             folder = said.keep or Path(scratch)
@@ -208,7 +287,7 @@ def main() -> None:
             if not path.exists():
                 make(path, said.mentions)
             if not said.build:
-                run(path, said.requests, said.rate)
+                run(path, said.requests, said.rate, Path(scratch, "town") if said.daemon else None)
 
 
 if __name__ == "__main__":

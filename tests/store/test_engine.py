@@ -20,7 +20,9 @@ import pytest
 
 from veille.domain.errors import InputError, StoreError
 from veille.store import watermarks
+from veille.store import writer as writing_thread
 from veille.store.engine import Db, SqliteStore, connect
+from veille.store.for_people import ForPeople
 from veille.store.migrations import MIGRATIONS
 from veille.store.writer import Writer
 
@@ -161,6 +163,40 @@ async def test_writes_after_a_commit_are_gathered_and_closing_commits_them(path:
     assert watch.value("PRAGMA data_version") == before + 1
     assert len(marks(watch)) == 21
     watch.close()
+
+
+async def test_a_person_waits_for_one_change_and_not_for_all_that_waited_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing_thread, "PATIENCE_S", -1)  # any change is long
+    order: list[str] = []
+    begun, may_end = threading.Event(), threading.Event()
+
+    def stage(name: str) -> Callable[[Db], None]:
+        def change(db: Db) -> None:
+            order.append(name)
+            watermarks.set(db, name, 1)
+
+        return change
+
+    def long(db: Db) -> None:
+        begun.set()
+        may_end.wait(10)
+        stage("long")(db)
+
+    async with SqliteStore(path) as store:
+        await store.write(stage("first"))
+        stages = [asyncio.ensure_future(store.write(change)) for change in (long, stage("a"))]
+        await asyncio.to_thread(begun.wait, 10)  # "a" is in the transaction of "long"
+        stages.append(asyncio.ensure_future(store.write(stage("b"))))
+        person = asyncio.ensure_future(ForPeople(store).write(stage("person")))
+        await asyncio.sleep(0)
+        may_end.set()
+        await person
+        await asyncio.gather(*stages)
+        kept = await store.read(marks)
+    assert order == ["first", "long", "person", "a", "b"]
+    assert kept == set(order)
 
 
 async def test_a_lone_surrogate_is_refused_without_being_repeated(store: SqliteStore) -> None:

@@ -11,8 +11,9 @@ from veille.store import facets, mentions, retention
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
-BATCH = 200
-"""Deleted in one transaction: short enough that no other write waits for it."""
+BATCH = 50
+"""Deleted in one transaction: some 100 ms in a store of 1,000,000 (benchmarks/README.md), so that no
+other write waits long."""
 
 log = structlog.get_logger()
 

@@ -1,13 +1,15 @@
-"""The writer thread: it gathers changes, commits them together, then answers."""
+"""The writer thread: it gathers changes, commits them together, then answers; people go first."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
-from queue import Empty, Full, Queue
+from enum import IntEnum
+from itertools import count
+from queue import Empty, PriorityQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from veille.domain.clock import monotonic_s
@@ -22,12 +24,28 @@ QUEUE_SIZE = 1000
 BATCH = 50
 """Changes in one transaction: of 100 mentions each they take 1.5 s (measured), and another process
 waits for 5 s at most."""
+PATIENCE_S = 0.05
+"""A transaction that has taken this long ends where it is once a person waits: half of the 100 ms
+within which a page answers."""
+
+
+class Lane(IntEnum):
+    """Whose change it is: what waits is taken in this order, and within a lane as it came."""
+
+    PEOPLE = 0
+    STAGES = 1
+    END = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     change: Callable[[Db], Any]  # each job has its own result type
     future: Future[Any]
+    lane: Lane
+    number: int
+
+    def __lt__(self, other: _Job) -> bool:
+        return (self.lane, self.number) < (other.lane, other.number)
 
 
 class Writer:
@@ -36,9 +54,9 @@ class Writer:
     def __init__(self, connect: Callable[[], Db], *, window: timedelta) -> None:
         self._connect = connect
         self._window_s = window.total_seconds()
-        self._jobs: Queue[_Job | None] = Queue(QUEUE_SIZE)
+        self._jobs: PriorityQueue[_Job] = PriorityQueue()
+        self._numbers = count()
         self._is_open = False
-        self._is_ending = False
         self._committed_s = float("-inf")
         self._thread: threading.Thread | None = None
 
@@ -58,25 +76,27 @@ class Writer:
         opened.result()
         self._is_open = True
 
-    def submit(self, change: Callable[[Db], T]) -> Future[T]:
+    def submit(self, change: Callable[[Db], T], *, lane: Lane = Lane.STAGES) -> Future[T]:
         """Return the future of a change: resolved once it is committed or undone."""
         if not self._is_open:
             raise StoreError("the store is not open; use it inside `async with`")
-        future: Future[T] = Future()
-        try:
-            self._jobs.put_nowait(_Job(change=change, future=future))
-        except Full:
+        if self._jobs.qsize() >= QUEUE_SIZE:
             raise StoreError(
                 f"{QUEUE_SIZE} changes wait for the disk: it is too slow or blocked; try later"
-            ) from None
+            )
+        future: Future[T] = Future()
+        self._put(change, future, lane)
         return future
 
     def close(self) -> None:
         """Every accepted change is committed or undone, and the connection is closed."""
         if self._is_open and self._thread is not None:
             self._is_open = False
-            self._jobs.put(None)
+            self._put(_nothing, Future(), Lane.END)
             self._thread.join()
+
+    def _put(self, change: Callable[[Db], T], future: Future[T], lane: Lane) -> None:
+        self._jobs.put(_Job(change=change, future=future, lane=lane, number=next(self._numbers)))
 
     def _run(self, opened: Future[None]) -> None:
         try:
@@ -86,16 +106,22 @@ class Writer:
             return
         opened.set_result(None)
         while jobs := self._gather():
-            _commit(db, jobs)
+            for job in _commit(db, jobs, is_pressed=self._is_pressed):
+                self._jobs.put(job)
             self._committed_s = monotonic_s()
         db.close()
+
+    def _is_pressed(self) -> bool:
+        """Whether a person waits for what is not begun."""
+        with self._jobs.mutex:
+            return bool(self._jobs.queue) and self._jobs.queue[0].lane is Lane.PEOPLE
 
     def _gather(self) -> list[_Job]:
         """Return what waits until a window has passed since the last commit; [] at the end."""
         jobs: list[_Job] = []
-        job = None if self._is_ending else self._jobs.get()
+        job = self._jobs.get()
         until = self._committed_s + self._window_s
-        while job is not None:
+        while job.lane is not Lane.END:
             jobs.append(job)
             if len(jobs) == BATCH:
                 return jobs
@@ -104,31 +130,44 @@ class Writer:
                 job = self._jobs.get(timeout=wait_s) if wait_s > 0 else self._jobs.get_nowait()
             except Empty:
                 return jobs
-        self._is_ending = True
+        if jobs:
+            self._jobs.put(job)  # what is put back comes before it
         return jobs
 
 
-def _commit(db: Db, jobs: list[_Job]) -> None:
-    """Run the jobs in one transaction; their futures hear of it only after the commit."""
-    jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-    if not jobs:
-        return
+def _commit(db: Db, jobs: Sequence[_Job], *, is_pressed: Callable[[], bool]) -> Sequence[_Job]:
+    """Run the jobs in one transaction; their futures hear of it only after the commit.
+
+    Returns those not begun, because a person waits: for one of these, or for one that came since.
+    """
+    waiting, begun = sorted(jobs), list[_Job]()
+    outcomes: list[tuple[Any, BaseException | None]] = []
+    is_for_people, began_s = waiting[0].lane is Lane.PEOPLE, monotonic_s()
     try:
         db.execute("BEGIN IMMEDIATE")
-        outcomes = [_attempt(db, job) for job in jobs]
+        while waiting:
+            is_long = monotonic_s() - began_s > PATIENCE_S
+            if begun and is_long and (is_for_people or is_pressed()):
+                break
+            job = waiting.pop(0)
+            if job.future.set_running_or_notify_cancel():
+                begun.append(job)
+                outcomes.append(_attempt(db, job))
         db.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 whoever waits must hear of it
         _undo(db)
-        for job in jobs:
+        begun += [job for job in waiting if job.future.set_running_or_notify_cancel()]
+        for job in begun:
             failed = StoreError(f"nothing was written: {error}")
             failed.__cause__ = error
             job.future.set_exception(failed)
-        return
-    for job, (result, failure) in zip(jobs, outcomes, strict=True):
+        return ()
+    for job, (result, failure) in zip(begun, outcomes, strict=True):
         if failure is None:
             job.future.set_result(result)
         else:
             job.future.set_exception(failure)
+    return waiting
 
 
 def _attempt(db: Db, job: _Job) -> tuple[Any, BaseException | None]:
@@ -146,6 +185,10 @@ def _attempt(db: Db, job: _Job) -> tuple[Any, BaseException | None]:
         return None, error
     db.execute("RELEASE change")
     return result, None
+
+
+def _nothing(db: Db) -> None:
+    """The end: no change."""
 
 
 def _undo(db: Db) -> None:

@@ -67,7 +67,7 @@ soak: install  ## the daemon under load and kill -9 for long (ARGS=--minutes 30)
 	@PYTHONPATH=tests $(BIN)/python soak/soak.py $(ARGS)
 
 fuzz: install  ## schemathesis against a real server for long (EXAMPLES=200)
-	@VEILLE_PHASES=coverage,fuzzing,stateful VEILLE_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q --timeout 3600 tests/acceptance/test_api_fuzz.py $(ARGS)
+	@VEILLE_PHASES=coverage,fuzzing,stateful VEILLE_EXAMPLES=$(or $(EXAMPLES),200) VEILLE_FUZZ_S=14400 $(BIN)/python -m pytest -q tests/acceptance/test_api_fuzz.py $(ARGS)
 
 lock: install  ## write requirements.lock again from pyproject.toml
 	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links \

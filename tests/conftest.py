@@ -5,8 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
+
+# no test judges how fast a machine is
+hypothesis.settings.register_profile("veille", deadline=None)
+hypothesis.settings.load_profile("veille")
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import pytest
 
 from veille.alerts.clock_settings import ClockSettings, usual
 from veille.config import parse
+from veille.domain.alert import Severity
 from veille.domain.calendar import Region
 from veille.domain.errors import ConfigError
 from veille.domain.promise import Duty, Promises
@@ -74,6 +75,33 @@ first_response = "none"
     assert found.of("page", "question").opening != found.of("formulaire", "question").opening
 
 
+def test_what_is_grave_is_due_by_source_and_intent_too() -> None:
+    found = promises("""
+[clock]
+resolution_warning = "6h"
+[[clock.change]]
+sources = ["mastodon"]
+resolution = "20h"
+resolution_warning = "2h"
+resolution_critical = "none"
+[[clock.change]]
+intents = ["complaint"]
+resolution = "1h"
+""")
+
+    def due(source: str, intent: str, severity: Severity) -> tuple[timedelta | None, bool]:
+        promise = found.of(source, intent, severity)
+        return promise.bounds.get(Duty.RESOLUTION), Duty.RESOLUTION in promise.nonstop
+
+    assert due("page", "question", Severity.INFO) == (minutes(20 * 60), False)
+    assert due("page", "question", Severity.WARNING) == (minutes(2 * 60), False)
+    assert due("page", "question", Severity.CRITICAL) == (minutes(20 * 60), False)
+    assert due("formulaire", "question", Severity.WARNING) == (minutes(6 * 60), False)
+    assert due("formulaire", "question", Severity.CRITICAL) == (minutes(30), True)
+    # the sooner of both counts
+    assert due("page", "complaint", Severity.WARNING) == (minutes(60), False)
+
+
 def test_nobody_answers_on_a_feed() -> None:
     found = promises("")
     assert [found.can_answer(source) for source in KINDS] == [False, True, True]
@@ -112,6 +140,7 @@ def test_closing_days_may_be_a_span() -> None:
         ("[[clock.change]]\nfirst_response = '1h'", "sources or intents"),
         ('[[clock.change]]\nsources = ["x"]\nfirst_response = "1h"', r"clock.change\[0\].sources"),
         ('[[clock.change]]\nintents = ["demande"]', "intents"),
+        ('[[clock.change]]\nintents = ["request"]\nresolution_critical = "1d"', "write hours"),
     ],
 )
 def test_what_cannot_be_is_refused_with_where_and_what_to_write(text: str, said: str) -> None:

@@ -311,6 +311,18 @@ def test_the_newest_message_of_an_alert_that_joins_is_quoted_first(reading, at):
     assert (str(town.rows[-1].kind), town.rows[-1].facts.news) == ("updated", ("y",))
 
 
+def test_an_incident_keeps_the_name_of_its_gravest_hour(reading, at):
+    town, labels = Town(), {"watch": "m", "topic": "flood"}
+    flood = critical(reading, labels=labels, annotations={"summary": "Crue"})
+    talk = {"labels": labels, "rule": "s", "annotations": {"summary": "On en parle"}}
+    town.step(at(0), flood, reading(**talk))
+    town.step(at(400), reading(value=30, evidence=("x", "y"), **talk))
+    town.step(at(800), reading(value=90, evidence=("x", "y", "z"), **talk))
+    facts = town.rows[-1].facts
+    assert (facts.title, facts.severity) == ("On en parle", Severity.WARNING)
+    assert (town.incidents[1].title, town.incidents[1].severity) == ("Crue", Severity.CRITICAL)
+
+
 def test_another_danger_is_told_and_quoted_and_the_same_one_is_not(reading, at):
     town, labels = Town(), {"watch": "m", "topic": "danger"}
     town.matters = {"a": "flood", "x": "flood", "fire": "fire", "y": "flood"}

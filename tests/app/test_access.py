@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from servers.oidc import identity_provider
 from veille.app import access, parts
+from veille.app.machine import State
 from veille.config import load
 from veille.domain.clock import utc_now
 from veille.domain.errors import ConfigError
+from veille.wording.catalogue import catalogue
 
 CONFIG = '[veille]\nname = "Saint-Aubin"\n[[watch]]\nid = "mairie"\n'
 OIDC = '[oidc]\nissuer = "https://auth.example"\nclient_id = "x"\nclient_secret = "OIDC"\n'
@@ -48,3 +51,27 @@ def test_the_key_of_second_factors_is_kept_and_is_no_other_key(tmp_path: Path) -
     sealing = parts.sealing_key(loaded)
     assert sealing is not None
     assert len(keys | {sealing}) == 4
+
+
+async def test_the_doctor_asks_the_provider_what_a_login_would(tmp_path: Path) -> None:
+    say, secrets = catalogue("fr"), 'OIDC = "s3cret"\n'
+    assert await access.check(load(config(tmp_path)), say) is None
+    lacking = await access.check(load(config(tmp_path, more=OIDC)), say)
+    assert lacking is not None
+    assert 'secret "OIDC" is missing' in lacking.text
+    async with identity_provider(utc_now) as idp:
+        named = OIDC.replace("https://auth.example", idp.url) + "allow_private = true\n"
+        fine = await access.check(load(config(tmp_path, more=named, secrets=secrets)), say)
+        assert fine is not None
+        assert fine.state is State.FINE
+        assert fine.text.endswith("clés publiées : 2")
+        slashed = named.replace(idp.url, f"{idp.url}/")
+        other = await access.check(load(config(tmp_path, more=slashed, secrets=secrets)), say)
+        assert other is not None
+        assert "calls itself otherwise than oidc.issuer" in other.text
+        assert "à la lettre" in other.remedy
+        idp.is_up = False
+        down = await access.check(load(config(tmp_path, more=named, secrets=secrets)), say)
+        assert down is not None
+        assert "answers 503" in down.text
+        assert down.state is State.PROBLEM

@@ -60,7 +60,7 @@ def test_accounts_are_changed_from_a_terminal_and_the_last_administrator_stays(
     listed = json.loads(veille(config, "user", "list", "--json").output)
     assert listed[0] == {
         "name": "Camille", "role": "editor", "disabled": True, "second_factor": False,
-        "linked": False,
+        "linked": False, "one_time_password": True, "sessions": 0, "tokens": 0, "devices": 0,
     }  # fmt: skip
     assert veille(config, "user", "enable", "Camille").output == "Camille: active\n"
     assert "Camille                  editor   active" in veille(config, "user", "list").output

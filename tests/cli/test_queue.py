@@ -37,8 +37,8 @@ def _fill(db: Db) -> None:
             db,
             Incident(
                 id=number, key=f"k{number}", labels={}, state=IncidentState.OPEN,
-                severity=Severity.WARNING, title="Crue", opened_at=NOW, updated_at=NOW,
-                alerts=(f"a{number}",),
+                severity=Severity.WARNING, title="Crue\u202e\u009b2J",
+                opened_at=NOW, updated_at=NOW, alerts=(f"a{number}",),
             ),
             expected_version=None,
         )  # fmt: skip
@@ -85,7 +85,9 @@ def test_what_is_snoozed_is_hidden_until_asked_for(config: Path) -> None:
     everything = json.loads(veille(config, "list", "--all", "--json").output)
     assert "Q1" in {row["id"] for row in everything}
     assert veille(config, "snooze", "Q1", "--end").exit_code == 0
-    assert "Q1" in veille(config, "list").output
+    listed = veille(config, "list").output
+    assert "Q1" in listed
+    assert "Crue⟨U+202E⟩⟨U+009B⟩2J\n" in listed  # a rule may quote what an author says of itself
     for wrong in (["--for", "4h", "--end"], [], ["--until", "demain"], ["--for", "91d"]):
         assert veille(config, "snooze", "Q1", *wrong).exit_code == 2
 

@@ -130,6 +130,45 @@ async def test_a_line_that_is_too_long_is_passed_over_once(
     assert rejected == [2, 4]
 
 
+async def test_what_is_hostile_is_refused_in_words_or_shortened_and_takes_nothing_with_it(
+    path: Path,
+) -> None:
+    def said(text: str, id: str = "") -> bytes:
+        fields = {"id": id or text[:3], "text": text, "created_at": "2026-01-18T02:00:00Z"}
+        return json.dumps(fields).encode()
+
+    raw = (
+        said("one"),
+        said("big" + "x" * 5_000_000),
+        said("nul\x00nul"),
+        said("raw").replace(b"raw", b"r\x00w"),
+        said("emo" + "\U0001f525" * 100_000),
+        b"\x00" * 1000,
+        said("\ud800 seul", id="sur"),
+        b'{"id":"utf","text":"\xed\xa0\x80","created_at":"2026-01-18T02:00:00Z"}',
+        said("end"),
+    )
+    path.write_bytes(b"\n".join(raw) + b"\n")
+    texts: dict[str, str] = {}
+    refused: dict[int | None, str] = {}
+    cuts, cursor = 0, None
+    while (batch := await collector(path).read(cursor)).cursor != cursor:
+        cursor = batch.cursor
+        texts |= {m.id: m.text for m in batch.mentions}
+        refused |= {r.line: r.reason for r in batch.rejected}
+        cuts += batch.cut_count
+    assert list(texts) == ["one", "nul", "emo", "sur", "end"]
+    assert texts["nul"] == "nul\ufffdnul"
+    assert texts["sur"] == "\ufffd seul"
+    assert (len(texts["emo"]), texts["emo"][-4:], cuts) == (100_000, " […]", 1)
+    assert {line: reason.split(":")[0] for line, reason in refused.items()} == {
+        2: "longer than 4194304 bytes",
+        4: "not JSON at column 10",
+        6: "not JSON at column 1",
+        8: "not UTF-8 at byte 21",
+    }
+
+
 async def test_a_missing_file_is_a_source_error_that_may_pass(path: Path) -> None:
     with pytest.raises(SourceError, match="check path and rights") as caught:
         await collector(path).read(None)

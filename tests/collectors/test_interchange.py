@@ -61,6 +61,19 @@ def test_every_field_is_read_and_times_are_utc() -> None:
     assert (mention.source, mention.own, mention.reply_to) == ("s", True, "0")
 
 
+def test_a_source_named_by_a_line_hides_nothing() -> None:
+    named = parse_line(line(source="presse\u202e\u2028"), number=1, source=None)
+    assert named.source == "presse⟨U+202E⟩⟨U+2028⟩"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("fr", "fr"), ("pt_BR", "pt-BR"), ("en\u202e", None), ('fr" onload="x', None), ("", None)],
+)
+def test_a_language_is_a_language_tag_or_unknown(written: str, kept: str | None) -> None:
+    assert parse_line(line(lang=written), number=1, source=None).lang == kept
+
+
 def test_the_configured_source_replaces_what_the_line_says() -> None:
     assert parse_line(line(source="bluesky"), number=1, source="formulaire").source == "formulaire"
 

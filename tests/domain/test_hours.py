@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from veille.domain.calendar import Region, parse_days, parse_hours
@@ -42,6 +43,10 @@ NIGHTS = opening("22:00-07:00", days=(*WEEK, "sat", "sun"), region=Region.NONE)
 AUGUST = opening(closed=("2026-08-10", "2026-08-11", "2026-08-12", "2026-08-13", "2026-08-14"))
 ISLAND = opening("08:00-16:00", zone=REUNION, region=Region.REUNION)
 BRIDGE = opening(closed=("2026-05-15",))
+LATER = opening("09:00-12:00", "13:30-17:00", closed=("2028-05-26",))
+BARS = opening("22:00-02:00", days=("fri", "sat"))
+ANTILLES = ZoneInfo("America/Guadeloupe")
+NOUMEA = ZoneInfo("Pacific/Noumea")
 
 CASES = (
     # S7 of the acceptance: half an hour, Monday to Friday, 09:00 to 17:00
@@ -78,6 +83,26 @@ CASES = (
     ("saint_stephen_is_worked_in_lille_2025", OFFICE, "2025-12-24 16:45", 30, "2025-12-26 09:15"),
     ("abolition_day_in_la_reunion", ISLAND, "2027-12-17 15:45", 30, "2027-12-21 08:15", REUNION),
     ("abolition_day_is_worked_in_paris", OFFICE, "2027-12-17 16:45", 30, "2027-12-20 09:15"),
+    # the years to come
+    ("leap_day", OFFICE, "2028-02-29 16:45", 30, "2028-03-01 09:15"),
+    ("into_a_leap_day", OFFICE, "2028-02-28 16:59:30", 30, "2028-02-29 09:29:30"),
+    ("easter_2028", OFFICE, "2028-04-14 16:45", 30, "2028-04-18 09:15"),
+    ("easter_2028_in_colmar", ALSACE, "2028-04-13 16:45", 30, "2028-04-18 09:15"),
+    ("christmas_2028_in_colmar", ALSACE, "2028-12-22 16:45", 30, "2028-12-27 09:15"),
+    ("saint_stephen_on_a_sunday", ALSACE, "2027-12-24 16:45", 30, "2027-12-27 09:15"),
+    ("ascension_2028_with_its_bridge", LATER, "2028-05-24 16:45", 30, "2028-05-29 09:15"),
+    ("whit_monday_2028", OFFICE, "2028-06-02 16:45", 30, "2028-06-06 09:15"),
+    ("labour_day_on_a_monday", OFFICE, "2028-04-30 12:00", 30, "2028-05-02 09:30"),
+    ("victory_day_on_a_monday", OFFICE, "2028-05-05 16:45", 30, "2028-05-09 09:15"),
+    ("all_saints_on_a_wednesday", OFFICE, "2028-11-01 10:00", 30, "2028-11-02 09:30"),
+    ("abolition_in_guadeloupe", opening(zone=ANTILLES, region=Region.GUADELOUPE),
+        "2027-05-26 16:45", 30, "2027-05-28 09:15", ANTILLES),
+    ("citizenship_in_noumea", opening(zone=NOUMEA, region=Region.NOUVELLE_CALEDONIE),
+        "2027-09-23 16:45", 30, "2027-09-27 09:15", NOUMEA),
+    ("over_midnight", BARS, "2028-03-24 23:50", 30, "2028-03-25 00:20"),
+    ("over_midnight_into_the_next_night", BARS, "2028-03-25 01:50", 30, "2028-03-25 22:20"),
+    ("in_the_hour_that_is_lost", BARS, "2028-03-26 03:30", 30, "2028-03-31 22:30"),
+    ("in_the_hour_that_comes_twice", BARS, "2028-10-29 01:50", 30, "2028-11-03 22:20"),
     # turns of clocks
     ("spring_night_has_an_hour_less", ALWAYS, "2026-03-29 01:30", 60, "2026-03-29 03:30"),
     ("autumn_night_has_an_hour_more", ALWAYS, "2026-10-25 01:30", 120, "2026-10-25 02:30+01:00"),
@@ -135,6 +160,41 @@ _MOMENTS = st.datetimes(
     timezones=st.just(UTC),
 )
 _OPENINGS = st.sampled_from([OFFICE, ALSACE, LUNCH, SATURDAYS, ALWAYS, NIGHTS, AUGUST, ISLAND])
+
+
+def walked(start: datetime, minutes: int, hours: Opening) -> datetime:
+    """Return when it is due, by looking at the wall once a minute."""
+    while minutes:
+        wall = start.astimezone(hours.zone)
+        for span in hours.spans:
+            ends_tomorrow = span.ends <= span.starts
+            is_late = ends_tomorrow and wall.time() < span.ends
+            is_on = wall.time() >= span.starts and (ends_tomorrow or wall.time() < span.ends)
+            day = wall.date() - timedelta(days=1 if is_late else 0)
+            if (is_late or is_on) and day.weekday() in hours.days and day not in hours.closed:
+                minutes -= 1
+        start += timedelta(minutes=1)
+    return start
+
+
+@settings(max_examples=30)
+@given(
+    start=st.sampled_from(["2027-03-27 12:00", "2028-02-28 06:00", "2028-10-28 05:00"]),
+    later=st.integers(0, 3000),
+    minutes=st.integers(1, 400),
+    spans=st.sampled_from([("09:00-12:00", "13:30-17:00"), ("22:00-06:00",), ("06:00-00:00",)]),
+    days=st.sets(st.integers(0, 6), min_size=3),
+    zone=st.sampled_from(["Europe/Paris", "America/Miquelon", "Pacific/Noumea"]),
+)
+def test_due_is_what_a_look_at_the_wall_each_minute_finds(
+    start: str, later: int, minutes: int, spans: tuple[str, ...], days: set[int], zone: str
+) -> None:
+    hours = replace(
+        opening(*spans, zone=ZoneInfo(zone), region=Region.NONE, closed=("2028-02-29",)),
+        days=frozenset(days),
+    )
+    begun = moment(start, hours.zone) + timedelta(minutes=later)
+    assert due(begun, timedelta(minutes=minutes), hours) == walked(begun, minutes, hours)
 
 
 @given(start=_MOMENTS, minutes=st.integers(0, 6000), hours=_OPENINGS)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from veille.domain.alert import Baseline, BaselineKind, Condition, Severity
 from veille.domain.card import Card, Count, Hazard, Need, Slot, Span, Vulnerable
 from veille.domain.coordination import Coordination
-from veille.domain.incident import IncidentState
+from veille.domain.incident import IncidentState, Reach
 from veille.domain.notification import Facts, Notification, NotificationKind, Quote
 from veille.notifiers.message import Line, Voice, compose
 from veille.wording.card import card_words
@@ -91,12 +91,37 @@ def test_why_says_what_the_rule_asked_with_what_is_counted_now(
         Condition(name="count", value=3, threshold=3),
         Condition(name="authors", value=2, threshold=2),
     )
-    facts = flood(conditions=asked, annotations={"runbook": "https://fiche.example/crue"})
+    notes = {"runbook": "https://fiche.example/crue", "summary": "Appels à l'aide"}
+    facts = flood(conditions=asked, annotations=notes)
     lines = compose(note(facts=facts), voice=voice(), quotes=True).lines
     said = {line.label: line.text.replace("\u00a0", " ") for line in lines}
     assert said["Pourquoi :"].startswith("12 messages en 15 min (seuil : 3), 11 auteurs distincts")
-    assert said["Pourquoi :"].endswith(", règle flood_distress")
+    assert said["Pourquoi :"].endswith(", règle « Appels à l'aide »")
     assert said["Fiche réflexe :"] == "https://fiche.example/crue"
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({}, "71 messages de 54 personnes depuis 02:05, dont 12 depuis 15 min (d'habitude : 0)"),
+        (
+            {"value": 1, "mention_count": 20},
+            "71 messages de 54 personnes depuis 02:05, dont 20 depuis 15 min, tous pareils",
+        ),
+        ({"is_counting": False}, "71 messages de 54 personnes depuis 02:05"),
+        (
+            {"state": IncidentState.RESOLVED, "at": AT + timedelta(hours=2)},
+            "71 messages de 54 personnes en 2 h 09",
+        ),
+    ],
+)
+def test_one_number_leads_and_what_the_rule_counts_is_a_part_of_it(
+    note: Note, flood: Flood, voice: Speak, changes: dict[str, Any], counts: str
+) -> None:
+    first_at = datetime(2026, 1, 18, 1, 5, tzinfo=UTC)
+    reach = Reach(messages=71, authors=54, followers=300, first_at=first_at)
+    message = compose(note(facts=flood(reach=reach, **changes)), voice=voice(), quotes=True)
+    assert plain(message.counts).removesuffix(" · certain") == counts
 
 
 def test_a_short_history_is_said(note: Note, flood: Flood, voice: Speak) -> None:

@@ -62,7 +62,7 @@ def dog(store: SqliteStore, health: Health, supervisor: Supervisor, metrics: Met
         health,
         systemd=Systemd(supervisor.address),
         say=catalogue("fr"),
-        source_count=2,
+        sources=frozenset({"presse", "page"}),
     )
 
 
@@ -138,7 +138,11 @@ async def test_a_stage_that_hangs_stops_the_pings(
     runner.add(Stage(over.wait), tick_s=0.01, limit_s=0.0)
     health = Health(progress=runner, folder=tmp_path)
     dog = Watchdog(
-        store, health, systemd=Systemd(supervisor.address), say=catalogue("en"), source_count=1
+        store,
+        health,
+        systemd=Systemd(supervisor.address),
+        say=catalogue("en"),
+        sources=frozenset({"presse"}),
     )
     async with asyncio.TaskGroup() as group:
         group.create_task(runner.run())
@@ -169,7 +173,7 @@ def test_a_frozen_loop_stops_the_pings(tmp_path: Path, supervisor: Supervisor) -
                 health,
                 systemd=Systemd(supervisor.address),
                 say=catalogue("fr"),
-                source_count=1,
+                sources=frozenset({"presse"}),
             )
             runner.add(dog, tick_s=0.01)
             wake = runner.add(Stage(lambda: freeze() if start.is_set() else None), tick_s=0.01)
@@ -236,7 +240,8 @@ async def test_a_source_that_cannot_be_read_is_told_as_degraded_until_it_comes_b
         return await health.why_degraded()
 
     assert await look() == ()
-    for name in ("presse", sources.RULES):  # the rules folder is no source
+    # neither the rules folder nor what was removed from the configuration is a source
+    for name in ("presse", sources.RULES, "ancienne"):
         await store.write(
             partial(sources.note_error, source=name, at=now, error="503", next_try_at=None)
         )

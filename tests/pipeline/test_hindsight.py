@@ -69,6 +69,20 @@ async def test_a_source_heard_again_in_time_names_the_silence_and_what_was_usual
     assert answer.at == days.now
 
 
+async def test_a_source_that_is_read_no_more_is_not_silent(days: Town) -> None:
+    for _ in range(25):
+        await say(days, "une remarque", later=20 * MINUTE)
+    days.now += timedelta(days=2)
+    read = Setting(
+        ruleset=parse_rules({"rules.yml": RULES}), now=days.now, sources=frozenset({"presse"})
+    )
+    answers = [
+        await days.store.read(lambda db, one=one: why_not(db, "m25", "quiet", one))
+        for one in (read, replace(read, sources=frozenset({"page"})))
+    ]
+    assert [one.outcome for one in answers] == [Outcome.WOULD_FIRE, Outcome.UNHEARD]
+
+
 async def test_a_source_that_is_hardly_known_says_so(days: Town) -> None:
     await say(days, "une remarque")
     await say(days, "une autre")

@@ -182,13 +182,19 @@ async def test_mentions_split_off_do_not_come_back_and_stay_until_a_person_ends_
     await town.work()
     keys = await evidence(store, 1)
     name, done = await actions.split("I1", mentions=keys[-1:], actor="Camille")
+    off = await get(store, 3)
+    # nobody is called: who did it by hand is there, and has it
+    assert (off.state, off.assignee, off.acknowledged_by) == (
+        IncidentState.ACKNOWLEDGED, "Camille", "Camille",
+    )  # fmt: skip
     await town.say("au secours toujours", author="h")
     await town.work(later=timedelta(minutes=1))
     assert await evidence(store, 3) == keys[-1:]
     assert keys[-1] not in await evidence(store, 1)
     await town.run(timedelta(hours=1))
-    assert (await get(store, 3)).state is IncidentState.OPEN
+    assert (await get(store, 3)).state is IncidentState.ACKNOWLEDGED
     assert (await get(store, 1)).state is IncidentState.RESOLVED
+    assert await told(store, 3) == []
     await actions.resolve(name, actor="Camille")
     assert done.id is not None
 

@@ -48,6 +48,11 @@ def test_who_still_waits_counts_for_as_long_as_they_waited() -> None:
     assert response(found).mean == 26.7
 
 
+def test_the_median_with_two_who_still_wait_as_worked_by_hand() -> None:
+    # 5 at risk: 4/5 after 5; one ends at 10; 3 at risk: 8/15 after 15; 2 at risk: 4/15 after 20
+    assert quantile(waits(5, 15, 20, waiting=[10, 30]), 0.5) == minutes(20)
+
+
 def test_a_median_that_is_unknown_is_not_made_up() -> None:
     assert quantile(waits(10, waiting=[500, 600, 700]), 0.5) is None
     assert response([]) == response(waits(waiting=[5, 9]))

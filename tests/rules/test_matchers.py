@@ -15,8 +15,10 @@ from veille.domain.analysis import (
     Topic,
 )
 from veille.domain.card import Card, Hazard, Need, Slot
+from veille.domain.errors import RuleError
 from veille.domain.mention import MentionKind
 from veille.rules.parse import parse_rules
+from veille.rules.phrases import MAX_PHRASE_LENGTH
 from veille.rules.view import View
 
 
@@ -102,6 +104,7 @@ def test_all_conditions_must_hold_any_is_or_and_not_negates(matches):
         ("cœur", "coeur", True),
         ("au-dessus", "au dessus", True),
         ("18", "le 18 ne répond pas", True),
+        ("secours", "se\u034fco\u061cu\u180er\u206as", True),
     ],
 )
 def test_words_are_folded_like_texts(matches, word, text, is_match):
@@ -118,6 +121,17 @@ def test_a_pattern_is_searched_in_the_text_as_stored(matches):
 @pytest.mark.parametrize("text", ["\ud800 crue", "crue " * 20_000, "\x00crue"])
 def test_hostile_text_is_searched_all_the_same(matches, text):
     assert matches("{text: {words: [cr*], re: 'crue'}}", text=text + " crue")
+
+
+def test_one_endless_word_takes_no_more_than_a_word(matches, observed, found):
+    text = "secours" + "x" * 10_000  # of 100,000 letters every beginning was 5 GB
+    view = View(observed(1, text=text), found())
+    assert sum(map(len, view.stems)) < 10_000
+    assert matches('{text: {words: ["secours*"]}}', text=text)
+    longest = "x" * (MAX_PHRASE_LENGTH - 1)
+    assert matches(f'{{text: {{words: ["{longest}*"]}}}}', text="x" * 10_000)
+    with pytest.raises(RuleError, match="over 100 characters"):
+        where(f'{{text: {{words: ["{"ﷺ" * 20}*"]}}}}')  # each is 18 letters when folded
 
 
 def test_entities_match_label_and_folded_name(matches):

@@ -231,6 +231,11 @@ class Browser:
                 hidden[name] = page.field(name, action=action)
         return await self.post(action, {**hidden, **fields})
 
+    async def manage(self, verb: str, user: str, **fields: str) -> Answer:
+        """Do this to an account, as the page does after it has asked for one's own password."""
+        said = {"csrf": (await self.get("/users")).field("csrf"), "user": user}
+        return await self.post(f"/users/{verb}", {**said, "current": PASSWORD, **fields})
+
     async def sign_in(self, name: str, password: str = PASSWORD) -> Answer:
         return await self.post("/login", {"name": name, "password": password, "next": "/"})
 

@@ -6,35 +6,50 @@ import asyncio
 import io
 import json
 import re
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from servers.mortal import KilledError
+from veille.alerts.settings import RouteSettings
 from veille.domain.access import Access, may
-from veille.store import queue, timeline, tokens, users
-from veille.store.engine import Db
+from veille.domain.explanation import Explanation, Weight
+from veille.pipeline.actions import Actions
+from veille.store import calls, oncall, outbox, push, queue, timeline, tokens, users
+from veille.store.engine import Db, SqliteStore
 from veille.store.retention import Ages, purge
 from veille.web.api.about import ALL
 from veille.web.api.operation import PREFIX, Operation
 from veille.web.api.problems import STATUSES, Kind
+from veille.web.app import build
+from veille.web.ports import PushDesk
+from veille.web.server import listen
 from veille.web.settings import WebSettings
+from veille.web.site import SITE
 from veille.web.tokens import new_token, scopes_of, token_hash
 
+T = TypeVar("T")
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any
 KEY = f"{1:032x}"
 SAMPLES = {
     "incident": "I1", "item": "Q1", "silence": "S1", "draft": "1", "deed": "1", "view": "1",
     "token": "1", "mention": KEY, "name": "Camille", "override": "1", "rule": "flood_distress",
+    "target": "I1", "session": "0" * 64, "device": "1", "file": "flood.yml",
 }  # fmt: skip
 PRIVATE = [each for each in ALL if each.access is not Access.PUBLIC]
 
 
 def address(operation: Operation) -> str:
     """Return an address of an operation, of things that exist."""
-    return PREFIX + re.sub(r"\{(\w+)\}", lambda found: SAMPLES[found[1]], operation.path)
+    said = "?rule=flood_distress" if operation.path.endswith("/whynot") else ""
+    return PREFIX + re.sub(r"\{(\w+)\}", lambda found: SAMPLES[found[1]], operation.path) + said
 
 
 class Program:
@@ -203,6 +218,7 @@ async def test_an_incident_is_taken_noted_and_given_back(town: Town, triage: Pro
     assert json.loads(back.text) == {"targets": ["I1"]}
     late = await triage.ask("POST", f"/undo/{undo}")
     assert late.status == 409
+    assert (await triage.ask("POST", "/undo/999")).status == 404
     lines = json.loads((await triage.get("/incidents/I1/timeline?limit=200")).text)["items"]
     assert "note" in {line["kind"] for line in lines}
 
@@ -221,6 +237,10 @@ async def test_a_write_needs_the_version_and_the_last_one(
     assert "changed_at" in said
     mangled = await triage.ask("POST", "/queue/Q1/take", If_Match="2")
     assert (mangled.status, problem(mangled)["errors"][0]["pointer"]) == (400, "/header/If-Match")
+    keyless = await triage.ask("POST", "/queue/Q1/take", If_Match=seen, Idempotency_Key="é")
+    assert (keyless.status, problem(keyless)["errors"][0]["pointer"]) == (
+        400, "/header/Idempotency-Key"
+    )  # fmt: skip
     weak = await triage.ask("POST", "/queue/Q1/take", If_Match=f"W/{seen}")
     assert weak.status == 412
     theirs = await triage.act("/queue/Q1/take")
@@ -291,6 +311,68 @@ async def test_a_request_that_was_cut_by_a_stop_is_not_done_again(
     )
     again = await triage.ask("POST", "/incidents/I1/notes", body, Idempotency_Key="k")
     assert (again.status, problem(again)["type"]) == (409, "/api/v1/problems#uncertain")
+
+
+class Dying:
+    """A store whose process ends before (odd) or after (even) a commit."""
+
+    def __init__(self, store: SqliteStore, step: int) -> None:
+        self._store = store
+        self._left = step
+
+    def _live(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise KilledError
+
+    async def write(self, change: Callable[[Db], T]) -> T:
+        self._live()
+        done = await self._store.write(change)
+        self._live()
+        return done
+
+    async def read(self, query: Callable[[Db], T]) -> T:
+        return await self._store.read(query)
+
+
+async def test_a_key_is_done_once_at_whatever_line_the_program_is_killed(
+    town: Town, triage: Program
+) -> None:
+    assert (await triage.get("/me")).status == 200  # the use of the token is noted once an hour
+    died = []
+    for step in range(1, 6):
+        body, key = {"text": f"note {step}"}, {"Idempotency_Key": f"k-{step}"}
+        store = Dying(town.store, step)
+        app = build(
+            store=store, settings=WebSettings(), institution="Saint-Aubin",
+            timezone=ZoneInfo("Europe/Paris"), language="fr",
+            actions=Actions(store, route=RouteSettings(), now=town.clock), intake=town.door,
+            health=town.pulse, originals=town.vault, now=town.clock,
+            secret=town.app[SITE].secret,
+        )  # fmt: skip
+        async with AsyncExitStack() as stack:
+            browser = type(triage.browser)(await listen(app, "127.0.0.1:0", stack))
+            stack.push_async_callback(browser.session.close)
+            dying = Program(browser, triage.token)
+            first = await dying.ask("POST", "/incidents/I1/notes", body, **key)
+        again = await triage.ask("POST", "/incidents/I1/notes", body, **key)
+        events = await town.store.read(lambda db: timeline.of(db, "I1"))
+        assert [event.text for event in events].count(body["text"]) == 1
+        died.append((first.status, again.status))
+    # before the note: it is made now; between note and answer: the answer is lost; then it is kept
+    assert died == [(500, 201), (500, 409), (500, 409), (500, 201), (201, 201)]
+
+
+async def test_two_requests_of_one_key_at_once_are_one(town: Town, triage: Program) -> None:
+    asked = [
+        triage.ask("POST", "/incidents/I1/notes", {"text": "une"}, Idempotency_Key="k")
+        for _ in range(4)
+    ]
+    answers = await asyncio.gather(*asked)
+    assert {each.status for each in answers} <= {201, 409}
+    assert 201 in {each.status for each in answers}
+    events = await town.store.read(lambda db: timeline.of(db, "I1"))
+    assert [event.text for event in events].count("une") == 1
 
 
 async def test_a_refused_request_leaves_its_key_free(town: Town, triage: Program) -> None:
@@ -383,7 +465,7 @@ async def test_errors_point_at_what_is_wrong(town: Town, triage: Program) -> Non
         ("/incidents?limit=0", "/query/limit"), ("/incidents?limit=201", "/query/limit"),
         ("/incidents?limit=x", "/query/limit"), ("/incidents?limit=1&limit=2", "/query/limit"),
         ("/incidents?state=lost", "/query/state/0"), ("/incidents?page=2", "/query/page"),
-        ("/search?q=%00", "/query/q"),
+        ("/search?q=%00", "/query/q"), ("/search?a%00b=1", "/query"),
     ):  # fmt: skip
         answer = await triage.get(path)
         assert answer.status == 400, path
@@ -462,6 +544,191 @@ async def test_every_list_and_thing_can_be_read(town: Town, admin: Program) -> N
         if operation.method == "GET":
             answer = await admin.get(address(operation))
             assert answer.status == 200, (operation.name, answer.text)
+
+
+async def test_an_incident_says_why_as_its_page_does(town: Town, triage: Program) -> None:
+    why = json.loads((await triage.get("/incidents/I1/why")).text)
+    assert "12 messages" in why["reasons"][0]["sentence"].replace("\u00a0", " ")
+    assert why["reach"]["authors"] == 2
+    assert sum(group["count"] for group in why["messages"]) == 2
+    assert why["cards"]
+    assert why["since"] is None
+    assert (await triage.ask("POST", "/looks/I1")).status == 204
+    town.clock.advance(minutes=20)
+    since = json.loads((await triage.get("/incidents/I1/why")).text)["since"]
+    assert since == "2026-01-18T01:16:00Z"
+    story = json.loads((await triage.get("/incidents/I1/story")).text)
+    assert story["older"] == 0
+    assert {line["kind"] for line in story["lines"]} >= {"event", "message"}
+
+
+async def test_a_look_answers_the_calls_of_a_note(
+    town: Town, triage: Program, admin: Program
+) -> None:
+    await admin.ask("POST", "/queue/Q1/notes", {"text": "@Camille, à toi"})
+    assert json.loads((await triage.get("/now")).text)["calls"] == 1
+    assert (await triage.ask("POST", "/looks/Q1")).status == 204
+    assert await town.store.read(lambda db: calls.count_for(db, "Camille")) == 0
+    assert (await triage.ask("POST", "/looks/Q999")).status == 404
+
+
+async def test_colleagues_see_who_is_there_and_who_writes(
+    town: Town, triage: Program, admin: Program
+) -> None:
+    await triage.ask("POST", "/presence/Q1", {"is_writing": True})
+    seen = json.loads((await admin.get("/presence/Q1")).text)["items"]
+    assert seen == [{"name": "Camille", "is_writing": True}]
+    await triage.ask("POST", "/presence/Q1", {"has_left": True})
+    assert json.loads((await admin.get("/presence/Q1")).text)["items"] == []
+
+
+async def test_a_label_is_explained_and_a_rule_says_why_not(town: Town, triage: Program) -> None:
+    town.teller.answer = (
+        Explanation(
+            head="urgency", label="urgent",
+            spans=(Weight(start=14, end=21, text="coincée", weight=0.4),),
+        ),
+    )  # fmt: skip
+    said = json.loads((await triage.get("/queue/Q1/why")).text)
+    assert said["labels"][0]["spans"][0]["text"] == "coincée"
+    became = json.loads((await triage.get("/queue/Q1/whynot?rule=unusual_volume")).text)
+    assert became["answer"]["outcome"] == "condition"
+    assert became["said"]
+    assert (await triage.get("/queue/Q1/whynot?rule=nothing")).status == 404
+    town.teller.answer = None
+    busy = await triage.get("/queue/Q1/why")
+    assert (busy.status, problem(busy)["type"]) == (429, "/api/v1/problems#busy")
+    assert int(busy.headers["Retry-After"]) > 0
+    for _ in range(5):
+        answer = await triage.get("/queue/Q1/why")
+    assert (answer.status, problem(answer)["type"]) == (429, "/api/v1/problems#too_many")
+
+
+async def test_a_rule_is_read_and_its_tests_run(
+    town: Town, triage: Program, admin: Program
+) -> None:
+    whole = json.loads((await triage.get("/rules/flood_distress")).text)
+    assert whole["file"] == "flood.yml"
+    assert any("id: flood_distress" in line["text"] for line in whole["lines"])
+    assert whole["tested"] is None
+    assert (await triage.ask("POST", "/rules/flood_distress/test")).status == 403
+    done = await admin.ask("POST", "/rules/data_leak/test")
+    assert done.status == 200, done.text
+    assert json.loads(done.text)["passed"] > 0
+    tested = json.loads((await triage.get("/rules/data_leak")).text)["tested"]
+    assert tested == json.loads(done.text)
+    assert (await admin.ask("POST", "/rules/nothing/test")).status == 404
+
+
+async def test_one_ends_ones_own_sessions_and_no_others(
+    town: Town, admin: Program, triage: Program, sacha: Browser
+) -> None:
+    (mine,) = json.loads((await admin.get("/sessions")).text)["items"]
+    assert not mine["is_this"]
+    assert (await triage.ask("DELETE", f"/sessions/{mine['id']}")).status == 404
+    assert (await admin.ask("DELETE", f"/sessions/{mine['id']}")).status == 204
+    assert (await sacha.get("/api/v1/me")).status == 401
+    assert json.loads((await admin.ask("POST", "/sessions/end")).text) == {"sessions": 0}
+
+
+DESK = PushDesk(public_key="k", receiver="telephones", sealing_key=b"k" * 32, hosts=())
+
+
+@pytest.mark.parametrize("push_desk", [DESK])
+async def test_one_tries_and_removes_ones_own_devices(
+    push_desk: PushDesk, town: Town, triage: Program, admin: Program
+) -> None:
+    add = partial(
+        push.add, user="Camille", mark="m", sealed=b"s", name="Firefox", known="", now=town.clock()
+    )
+    number = await town.store.write(add)
+    (mine,) = json.loads((await triage.get("/devices")).text)["items"]
+    assert (mine["id"], mine["name"]) == (number, "Firefox")
+    assert not mine.keys() & {"sealed", "mark", "known"}
+    assert json.loads((await admin.get("/devices")).text)["items"] == []
+    for method, path in (("POST", f"/devices/{number}/try"), ("DELETE", f"/devices/{number}")):
+        assert (await admin.ask(method, path)).status == 404
+        assert (await triage.ask(method, path)).status in {202, 204}
+    assert await town.store.read(outbox.depth) == {"telephones": 1}
+    assert json.loads((await triage.get("/devices")).text)["items"] == []
+
+
+async def test_one_chooses_ones_language(town: Town, triage: Program) -> None:
+    for language, title in (("en", "Not found"), (None, "Introuvable")):
+        done = await triage.ask("PUT", "/me/language", {"language": language})
+        assert done.status == 204
+        assert problem(await triage.get("/incidents/I999"))["title"] == title
+
+
+async def test_shifts_are_taken_over_and_swapped_by_who_may(
+    town: Town, triage: Program, admin: Program
+) -> None:
+    (rota,) = json.loads((await triage.get("/on-call?days=28")).text)["items"]
+    assert rota["now"]["people"] == ["Camille"]
+    turns = [turn for turn in rota["shifts"] if turn["key"]]
+    mine = next(turn["key"] for turn in turns if turn["people"] == ["Camille"])
+    hers = next(turn["key"] for turn in turns if turn["people"] == ["Sacha"])
+    noors = next(turn["key"] for turn in turns if turn["people"] == ["Noor"])
+    swap = {"schedule": "astreinte", "one": mine, "other": hers}
+    seen = json.loads((await triage.ask("POST", "/on-call/swaps/preview", swap)).text)["items"]
+    assert [change["after"] for change in seen] == ["Sacha", "Camille"]
+    others = {**swap, "one": noors}
+    assert (await triage.ask("POST", "/on-call/swaps", others)).status == 403
+    assert (await triage.ask("POST", "/on-call/swaps", swap)).status == 201
+    again = await triage.ask("POST", "/on-call/swaps", swap)
+    assert (again.status, problem(again)["type"]) == (409, "/api/v1/problems#conflict")
+    over = {
+        "schedule": "astreinte", "person": "Noor",
+        "starts_at": "2026-01-20T09:00:00+01:00", "ends_at": "2026-01-20T12:00:00+01:00",
+    }  # fmt: skip
+    refused = await triage.ask("POST", "/on-call/overrides", {**over, "person": "Personne"})
+    assert refused.status == 422
+    assert (await admin.ask("POST", "/on-call/preview", over)).status == 200
+    assert (await admin.ask("POST", "/on-call/overrides", over)).status == 201
+    since = town.clock.now
+    standing = await town.store.read(lambda db: oncall.overrides(db, since=since))
+    assert [one.person for one in standing] == ["Sacha", "Camille", "Noor"]
+    theirs = await triage.ask("DELETE", f"/on-call/overrides/{standing[-1].id}")
+    assert (theirs.status, problem(theirs)["scope"]) == (403, "edit")
+    assert (await triage.ask("DELETE", f"/on-call/overrides/{standing[0].id}")).status == 204
+    policies = json.loads((await triage.get("/on-call/policies")).text)
+    assert policies["items"][0]["uses"] == ["severity=critical"]
+    assert policies["people"]["Noor"] == "Noor Benali"
+
+
+async def test_the_trail_is_had_as_a_file_by_day(town: Town, admin: Program) -> None:
+    await admin.act("/queue/Q1/take")
+    whole = await admin.get("/audit/export?actor=Sacha&since=2026-01-18&until=2026-01-18")
+    assert whole.headers["Content-Type"].startswith("application/jsonl")
+    assert "take" in whole.text
+    assert (await admin.get("/audit/export?until=2026-01-17")).text == ""
+    assert json.loads((await admin.get("/audit?until=2026-01-17")).text)["items"] == []
+    assert (await admin.get("/audit?since=yesterday")).status == 400
+    chain = json.loads((await admin.get("/audit/chain")).text)
+    assert (chain["checked_at"], chain["actors"]) == (None, ["Sacha"])
+
+
+async def test_a_template_whose_name_has_a_slash_is_removed(town: Town, admin: Program) -> None:
+    body = {"name": "eau / gaz", "text": "Bonjour, c'est noté."}
+    assert (await admin.ask("POST", "/templates", body)).status == 201
+    assert (await admin.ask("DELETE", "/templates/eau%20%2F%20gaz")).status == 204
+    assert "eau / gaz" not in (await admin.get("/templates")).text
+
+
+async def test_an_address_that_is_too_long_is_refused_in_words(
+    town: Town, triage: Program, camille: Browser
+) -> None:
+    answer = await triage.get(f"/search?q={'a' * 8200}")
+    assert (answer.status, problem(answer)["type"]) == (414, "/api/v1/problems#too_long")
+    page = await camille.get(f"/search?q={'a' * 8200}")
+    assert (page.status, page.headers["Content-Type"]) == (414, "text/html; charset=utf-8")
+
+
+async def test_views_are_counted(town: Town, triage: Program) -> None:
+    await triage.ask("POST", "/views", {"name": "Graves", "query": "severity=critical"})
+    tabs = json.loads((await triage.get("/views/counts")).text)["items"]
+    assert (tabs[0]["count"], tabs[0]["view"]) == (2, None)
+    assert [(tab["name"], tab["count"]) for tab in tabs if tab["view"]] == [("Graves", 1)]
 
 
 async def test_a_file_is_had_with_a_token(town: Town, triage: Program) -> None:

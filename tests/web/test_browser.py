@@ -68,12 +68,72 @@ PAGES = (
     "/rules/flood_distress",
     "/rules/files/flood.yml",
     "/on-call",
+    "/accessibility",
     "/nothing-here",
 )
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM: pages were not seen by a browser"),
     pytest.mark.timeout(60),
 ]
+
+
+BEYOND_AXE = """(() => {
+  const found = [], all = (wanted) => [...document.querySelectorAll(wanted)];
+  const shown = (e) => e.checkVisibility() && !e.closest(".hidden, .skip");
+  if (all("h1").length !== 1) found.push("not one h1");
+  let before = 0;
+  for (const e of all("h1, h2, h3, h4").filter((e) => e.checkVisibility())) {
+    if (Number(e.tagName[1]) > before + 1) found.push(`skips a level: ${e.textContent}`);
+    before = Number(e.tagName[1]);
+  }
+  const ids = all("[id]").map((e) => e.id);
+  found.push(...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `twice: ${id}`));
+  for (const e of all("[aria-describedby]")) {
+    const lost = e.getAttribute("aria-describedby").split(" ").filter((id) => !ids.includes(id));
+    if (lost.length) found.push(`described by nothing: ${lost}`);
+  }
+  for (const e of all("table")) if (!e.caption) found.push("a table without caption");
+  found.push(...all("th:not([scope])").map((e) => `no scope: ${e.textContent}`));
+  const fields = "input:not([type=hidden]), select, textarea";
+  const held = all(`a[href], button, summary, ${fields}`).filter(shown);
+  // WCAG 2.2, 2.5.8: 24 px, or a circle of that size around it that touches no other
+  const boxes = held.map((e) => (e.closest("label") ?? e).getBoundingClientRect());
+  boxes.forEach((box, at) => {
+    if (box.width >= 24 && box.height >= 24) return;
+    const x = box.x + box.width / 2, y = box.y + box.height / 2;
+    const aside = (other) => Math.max(other.x - x, 0, x - other.right);
+    const above = (other) => Math.max(other.y - y, 0, y - other.bottom);
+    const isNear = (other, one) => one !== at && Math.hypot(aside(other), above(other)) < 12;
+    if (boxes.some(isNear)) found.push(`small: ${held[at].outerHTML}`);
+  });
+  // 2.4.11: what has the focus is not under what stays in place; 2.4.7: and it shows
+  for (const e of held) {
+    e.focus();
+    const box = e.getBoundingClientRect();
+    const points = [0.1, 0.5, 0.9].map((part) =>
+      document.elementFromPoint(box.x + box.width * part, box.y + box.height / 2));
+    const isSeen = points.some((at) => at && (e.contains(at) || at.contains(e)));
+    if (document.activeElement === e && !isSeen)
+      found.push(`under something: ${e.outerHTML}`);
+  }
+  // 1.4.12: text that is spaced as its reader wants is not cut
+  const spaced = new CSSStyleSheet();
+  spaced.replaceSync("* { line-height: 1.5 !important; letter-spacing: 0.12em !important; "
+    + "word-spacing: 0.16em !important } p { margin-bottom: 2em !important }");
+  document.adoptedStyleSheets = [spaced];
+  const spread = (e) => shown(e) && e.clientWidth > 1 && !e.closest("svg, .clip");
+  for (const e of all("body *").filter(spread)) {
+    const { overflowX, overflowY, display } = getComputedStyle(e);
+    const isWide = e.scrollWidth > e.clientWidth + 1, isHigh = e.scrollHeight > e.clientHeight + 2;
+    const isCut = (isWide && overflowX === "hidden") || (isHigh && overflowY === "hidden");
+    if (display !== "inline" && (isCut || (isWide && e.matches("button, a.button"))))
+      found.push(`cut: ${e.outerHTML.slice(0, 160)}`);
+  }
+  if (document.documentElement.scrollWidth > innerWidth) found.push("spaced, it scrolls sideways");
+  document.adoptedStyleSheets = [];
+  return found;
+})()"""
+"""What axe does not look at, of WCAG 2.2 AA: structure, targets, focus, spacing of text."""
 
 
 class Tab:
@@ -270,11 +330,29 @@ async def test_the_link_of_a_mail_is_pressed_without_an_account(town: Town, tab:
     assert taken.acknowledged_by == "Camille"
 
 
+async def test_what_narrows_a_search_stands_above_its_hits_on_a_phone_and_beside_them_on_a_desk(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    link = "document.querySelector('.narrowing a')"
+    hits = "document.getElementById('hits').getBoundingClientRect()"
+    await tab.look(390)
+    await tab.open(town.url + "/search?q=eau")
+    assert not await tab.run(f"{link}.checkVisibility()")
+    await tab.run("document.querySelector('.narrowing summary').click()")
+    assert await tab.run(f"{link}.getBoundingClientRect().bottom < {hits}.top")
+    await tab.look(1440)
+    await tab.open(town.url + "/search?q=eau")
+    assert await tab.run(f"{link}.checkVisibility()")
+    assert await tab.run(f"{link}.getBoundingClientRect().left > {hits}.right")
+
+
 async def test_targets_are_44_px_and_the_keyboard_reaches_the_first_action(
     town: Town, camille: Browser, tab: Tab
 ) -> None:
     await tab.look(390)
     await tab.sign_in(town.url, token_of(camille))
+    titles = set()
     for path in PAGES:
         await tab.open(town.url + path)
         small = await tab.run(
@@ -284,7 +362,15 @@ async def test_targets_are_44_px_and_the_keyboard_reaches_the_first_action(
             " && e.getBoundingClientRect().height < 44).map(e => e.outerHTML)"
         )
         assert small == [], path
+        assert await tab.run(BEYOND_AXE) == [], path
+        titles.add(await tab.run("document.title"))
+    # three addresses are the same page with another search in it
+    assert len(titles) >= len(PAGES) - 3
     await tab.open(town.url + "/")
+    await tab.look(320)
+    await tab.run("document.querySelector('.menu .count').firstChild.data = '1000'")
+    end = "Math.max(...[...document.querySelectorAll('.menu a')].map(e => {}))"
+    assert await tab.run(end.format("e.getBoundingClientRect().right")) <= 320
     order = []
     for _ in range(10):
         await tab.press("Tab", 9)
@@ -361,6 +447,50 @@ async def test_what_waits_in_the_menu_stays_true_while_a_page_is_open(
     await town.app[SITE].actions.do("Q2", deed, actor="Sacha", version=None)
     await tab.until(f"{count} === 1")
     assert await tab.run("document.activeElement.getAttribute('href')") == "/queue"
+    assert "1 mention" in await tab.run("document.getElementById('list').textContent")
+    said = "document.querySelector('[data-live=Q2] .left').textContent"
+    assert (await tab.run(said)).startswith("N'est plus sur cette page")
+
+
+# WCAG 2.2, 2.4.11: of what has the focus some part is seen
+COVERED = """(() => {
+    const all = document.querySelectorAll('main :is(a, button, input:not([type=hidden]), summary)');
+    return [...all].filter((e) => e.checkVisibility()).filter((e) => {
+        e.focus();
+        const box = e.getBoundingClientRect();
+        const [left, right] = [box.left + 3, box.right - 3];
+        const corners = [box.top + 3, box.bottom - 3].flatMap((y) => [[left, y], [right, y]]);
+        return !corners.some(([x, y]) => {
+            const seen = document.elementFromPoint(x, y);
+            return seen && (e.contains(seen) || seen.contains(e) || seen.closest('label'));
+        });
+    }).map((e) => e.outerHTML.slice(0, 90));
+})()"""
+
+
+async def test_a_list_is_worked_through_by_keys_and_nothing_covers_what_has_the_focus(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.look(320, height=568)
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue")
+    await tab.press("j", 74, text="j")
+    await tab.press("e", 69, text="e")
+    await tab.until("location.search.startsWith('?done=take')")
+    await tab.until("document.activeElement.matches('.notice[role=status]')")
+    await tab.press("j", 74, text="j")  # the one after the one that was taken
+    assert await tab.run("document.activeElement.id") == "row-2"
+    await tab.press("x", 88, text="x")
+    await tab.run("document.getElementById('live').append('2 nouveautés'); 0")
+    assert await tab.run(COVERED) == []
+    await tab.run("document.querySelector('.bulkbar button').click()")
+    await tab.until("document.title.includes('aperçu')")
+    assert await tab.run("location.pathname") == "/queue"  # a reload and "back" lead to the list
+    await tab.run("document.querySelector('main form button.main').click()")
+    await tab.until("location.search.startsWith('?done=bulk')")
+    await tab.run("history.back()")
+    at = "location.search.startsWith('?done=take') && document.readyState === 'complete'"
+    await tab.until(f"{at} && document.querySelectorAll('[data-row]').length === 2")
 
 
 async def test_what_is_known_already_changes_where_it_stands(
@@ -373,7 +503,9 @@ async def test_what_is_known_already_changes_where_it_stands(
     await tab.until("document.querySelector('[data-live=I1]').textContent.includes('Sacha')")
     assert await tab.run("document.activeElement.id") == "see-I1"
     assert await tab.run("document.querySelector('#take-I1') === null")
-    assert await tab.run("document.getElementById('live').textContent") == ""
+    heard = await tab.run("document.getElementById('live').textContent")
+    assert heard.startswith("I1, ")
+    assert " : Sacha l'a pris en charge " in heard
 
 
 async def test_the_first_incident_of_a_calm_night_is_said_at_once(
@@ -482,14 +614,87 @@ async def test_keys_move_act_and_explain_themselves_but_not_while_typing(
     assert await tab.run("document.querySelector('dialog') === null")
 
 
+ACTING = """(() => {
+  const acting = new Set(), stop = (event) => event.preventDefault();
+  for (const name of ["click", "submit"]) addEventListener(name, stop, { capture: true });
+  navigation.addEventListener("navigate", (event) => event.cancelable && event.preventDefault());
+  const scenes = [document.body, ...document.querySelectorAll("[data-row]")];
+  for (const key of "abcdefghijklmnopqrstuvwxyz/?") {
+    for (const scene of scenes) {
+      document.activeElement.blur();
+      scene.querySelector?.(":scope a[href], :scope button") && scene !== document.body
+        && scene.querySelector("a[href], button").focus();
+      const press = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+      (document.activeElement ?? document.body).dispatchEvent(press);
+      if (press.defaultPrevented) acting.add(key);
+    }
+  }
+  return [...acting].sort().join("");
+})()"""
+"""Which keys do something here, pressed on the page and in each row; nothing comes of it."""
+
+
+async def test_a_page_lists_exactly_the_keys_that_work_on_it(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    lists = set()
+    for path in PAGES:
+        await tab.open(town.url + path)
+        await tab.run("document.querySelector('a.sign[data-key]').click()")
+        await tab.until("document.querySelector('dialog[open]') !== null")
+        keys = "[...document.querySelectorAll('dialog kbd')].map((e) => e.textContent)"
+        listed = await tab.run(f"{keys}.sort().join('')")
+        await tab.run("document.querySelector('dialog').close()")
+        assert listed == await tab.run(ACTING), path
+        lists.add(listed)
+    assert len(lists) >= 3  # not the same everywhere
+
+
 async def test_keys_are_switched_off(town: Town, camille: Browser, tab: Tab) -> None:
     await tab.sign_in(town.url, token_of(camille))
-    await tab.open(town.url + "/help/keys")
+    await tab.open(town.url + "/account")
     await tab.run("document.querySelector('[name=keys]').click()")
     await tab.until("document.body.innerText.includes('Les raccourcis sont coupés')")
+    assert await tab.run("location.pathname") == "/account"
     await tab.open(town.url + "/")
     await tab.press("j", 74, text="j")
     assert await tab.run("document.activeElement === document.body")
+
+
+async def test_what_was_refused_has_the_focus_and_names_its_field(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/silences")
+    await send(tab, "/silences/preview", match="watch", reason="exercice")
+    assert await tab.run("document.activeElement.id") == "problem"
+    assert (await tab.run("document.title")).startswith("Erreur · Silences")
+    about = "document.querySelector('[aria-invalid]')"
+    assert await tab.run(f"{about}.id") == "match"
+    assert await tab.run(f"{about}.getAttribute('aria-describedby')") == "problem match-help"
+    assert await tab.run("document.getElementById('reason').value") == "exercice"
+
+
+async def test_a_session_that_sleeps_says_so_in_time_and_goes_on_at_one_press(
+    town: Town, camille: Browser, tab: Tab
+) -> None:
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(town.url + "/queue/1")
+    later = "const at = Date.now; Date.now = () => at() + {} * 60000;"
+    doze = "document.dispatchEvent(new Event('visibilitychange')); 0"
+    said = "document.getElementById('doze').textContent"
+    await tab.run(f"{{{later.format(27)} {doze}}}")
+    assert await tab.run(said) == ""
+    await tab.run("document.getElementById('note').focus()")
+    await tab.run(f"{{{later.format(1.5)} {doze}}}")
+    assert "déconnecté dans deux minutes" in await tab.run(said)
+    town.clock.advance(minutes=29)
+    await tab.run("{ const b = document.querySelector('#doze button'); b.focus(); b.click(); }")
+    await tab.until(f"{said} === 'Vous restez connecté.'")
+    assert await tab.run("document.activeElement.id") == "note"
+    town.clock.advance(minutes=29)
+    assert (await camille.get("/queue", follow=False)).status == 200
 
 
 async def test_a_theme_is_chosen_and_stands_before_the_first_paint(
@@ -606,9 +811,15 @@ async def test_a_row_that_changes_stays_in_its_place_and_a_new_one_is_announced(
     assert await tab.run(rows) == "Q1,Q2"
     await sacha.submit(await sacha.get("/queue/2"), "/queue/2/take")
     await tab.until("document.querySelector('[data-live=Q2]').textContent.includes('Sacha')")
+    # who reads it is told, not only shown (WCAG 2.2, 4.1.3)
+    heard = await tab.run("document.getElementById('live').textContent")
+    assert heard == "Q2 : pris en charge · Sacha."
     flagged = Flag(key=f"{2:032x}", rule="r", severity=Severity.CRITICAL, at=town.clock.now)
     await town.store.write(lambda db: queue.flag(db, [flagged]))
-    await tab.until("document.getElementById('live').textContent === '1 nouveauté. Actualiser'")
+    both = f"{heard} 1 nouveauté. Actualiser"
+    await tab.until(f"document.getElementById('live').textContent === '{both}'")
+    await tab.run("document.body.dispatchEvent(new Event('pointerdown', {bubbles: true}))")
+    assert await tab.run("document.getElementById('live').textContent") == "1 nouveauté. Actualiser"
     assert await tab.run(rows) == "Q1,Q2"
 
 
@@ -703,7 +914,9 @@ async def test_accounts_and_a_second_factor_read_well(town: Town, sacha: Browser
     await tab.open(town.url + "/users")
     await tab.run("document.querySelector('summary').click()")
     await read_well(tab, "users")
-    await send(tab, "/users/add", name="Noor")
+    await send(tab, "/users/add", user="Noor")
+    await read_well(tab, "users-sure")
+    await send(tab, "/users/add", current=PASSWORD)
     await read_well(tab, "users-added")
     await tab.open(town.url + "/account/tokens")
     await send(tab, "/account/tokens/add", name="Tableau de bord", current=PASSWORD)

@@ -274,6 +274,36 @@ async def test_removal_needs_password_and_code(empty_town: Town, camille: Browse
     assert codes[0] not in repr(actions)
 
 
+async def test_codes_are_counted_apart_from_passwords_that_are_asked_again(
+    empty_town: Town, camille: Browser
+) -> None:
+    secret, _ = await enroll(empty_town, camille)
+    page = await camille.get("/account/factor")
+    right = {"current": PASSWORD, "code": "000000"}  # who knows the password guesses the code
+    tries = [await camille.submit(page, "/account/factor/remove", **right) for _ in range(6)]
+    assert [one.status for one in tries] == [400] * 5 + [429]
+    empty_town.clock.advance(minutes=1)
+    csrf = {"csrf": page.field("csrf"), "name": "x", "days": "90", "scope-read": "1"}
+    for _ in range(6):  # and who has the session alone keeps nobody from coming in
+        refused = await camille.post("/account/tokens/add", {**csrf, "current": "wrong"})
+    assert "Trop d&#39;essais" in refused.text
+    other = type(camille)(empty_town.url)
+    assert (await other.sign_in("Camille")).path == "/login/code"
+    code = {"code": now_code(empty_town, secret)}
+    assert (await other.post("/login/code", code)).path == "/"
+    await other.session.close()
+
+
+async def test_an_administrator_does_not_lose_their_own_without_a_code(
+    empty_town: Town, sacha: Browser
+) -> None:
+    await enroll(empty_town, sacha)
+    assert 'action="/users/factor"' not in (await sacha.get("/users")).text
+    refused = await sacha.manage("factor", "SACHA")
+    assert refused.status == 400
+    assert await empty_town.store.read(lambda db: factors.get(db, "Sacha")) is not None
+
+
 async def test_new_recovery_codes_replace_the_old(empty_town: Town, camille: Browser) -> None:
     _, codes = await enroll(empty_town, camille)
     page = await camille.get("/account/factor")
@@ -288,9 +318,7 @@ async def test_an_administrator_may_reset_it(
     empty_town: Town, camille: Browser, sacha: Browser
 ) -> None:
     await enroll(empty_town, camille)
-    page = await sacha.get("/users")
-    csrf = page.field("csrf")
-    done = await sacha.post("/users/factor", {"csrf": csrf, "user": "Camille"})
+    done = await sacha.manage("factor", "Camille")
     assert "le second facteur est retiré" in done.text
     assert (await camille.get("/account", follow=False)).status == 303
     assert (await sign_in(camille)).path == "/"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from veille.domain.alert import Severity
 from veille.domain.incident import IncidentState
 from veille.store import echoes, incidents
 from veille.store.engine import Db
@@ -62,7 +63,8 @@ async def test_a_line_stands_where_the_last_visit_ended(
     for _ in range(2):  # a reload changes nothing
         page = (await camille.get("/incidents/1")).text
         line = page.index("depuis votre dernière visite, à 02:16")
-        assert page.index("Incident ouvert") < line < page.index("CODIS joint")
+        told = page.index('<ol class="timeline')  # the section says its last line, too
+        assert page.index("Incident ouvert") < line < page.index("CODIS joint", told)
     assert "depuis votre dernière visite" not in (await sacha.get("/incidents/1")).text
 
 
@@ -96,6 +98,16 @@ async def test_the_pace_has_a_sentence_and_a_table(town: Town, camille: Browser)
     assert "<td>02:06</td><td>2</td>" in page
 
 
+async def test_how_much_an_incident_is_leaves_out_what_was_deleted(town: Town) -> None:
+    before = await town.store.read(lambda db: echoes.reach(db, 1))
+    assert before is not None
+    gone = "UPDATE mentions SET state = 'deleted' WHERE key = ?"
+    await town.store.write(lambda db: db.execute(gone, (town.keys[0],)))
+    after = await town.store.read(lambda db: echoes.reach(db, 1))
+    assert after is not None
+    assert (before.messages - after.messages, before.first_at <= after.first_at) == (1, True)
+
+
 async def test_what_one_card_says_stands_once_among_all(town: Town, camille: Browser) -> None:
     page = (await camille.get("/incidents/1")).text
     together = between(page, 'id="emergency"', 'id="timeline"')
@@ -118,10 +130,27 @@ async def test_incidents_are_merged_by_who_may_edit(
     assert (merged.state, merged.merged_into) == (IncidentState.RESOLVED, 1)
 
 
+async def test_the_fifty_gravest_can_be_merged_with_and_a_page_stays_light(
+    town: Town, sacha: Browser
+) -> None:
+    def many(db: Db) -> None:
+        first = incidents.get(db, 1)
+        assert first is not None
+        for number in range(3, 63):
+            one = replace(first, id=number, key=f"key-{number}", severity=Severity.INFO, alerts=())
+            incidents.save(db, one, expected_version=None)
+
+    await town.store.write(many)
+    offered = (await sacha.get("/incidents/2")).text.partition('id="into"')[2]
+    found = re.findall(r'<option value="(I\d+)"', offered.partition("</select>")[0])
+    assert len(found) == 50
+    assert found[:2] == ["I1", "I62"]  # the gravest, then the newest
+
+
 async def test_ticked_messages_become_another_incident(town: Town, sacha: Browser) -> None:
     page = await sacha.get("/incidents/1")
     done = await sacha.submit(page, "/incidents/1/split", **{f"mention.{town.keys[1]}": "1"})
-    assert "Les messages choisis forment un nouvel incident." in done.text
+    assert "Ce qui était coché forme un nouvel incident." in done.text
     kept = await town.store.read(lambda db: [incidents.evidence(db, n, 9) for n in (1, 3)])
     assert kept == [[town.keys[0]], [town.keys[1]]]
     nothing = await sacha.submit(done, "/incidents/1/note", text="x")

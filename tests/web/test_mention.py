@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from veille.domain.alert import Flag, Severity
@@ -13,6 +13,7 @@ from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
 from veille.store import alerts, examples, mentions, queue, verdicts
 from veille.store.engine import Db
+from veille.web.views import PAGE
 
 # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any
@@ -111,7 +112,10 @@ async def test_a_draft_is_not_lost_when_somebody_else_was_faster(
     )
     assert told.status == 409
     assert "Plus court" in told.text
-    assert "Mon long texte</textarea>" in told.text
+    form = told.text.partition('id="edit-1" open')[2].partition("</form>")[0]
+    assert "Mon long texte</textarea>" in form  # not where it would begin a second one
+    assert 'name="version" value="2"' in form
+    assert told.text.count("Mon long texte") == 1
     assert "Votre texte est gardé" in told.text
 
 
@@ -202,7 +206,7 @@ async def test_next_and_previous_follow_the_view_one_came_from(
     assert [path[:8] for path in paths] == ["/queue/1", "/queue/3", "/queue/2"]
     page = await camille.get(paths[0])
     assert 'rel="prev"' not in page.text
-    assert 'href="/queue?source=mastodon"' in page.text
+    assert 'href="/queue?source=mastodon#row-1"' in page.text
     await camille.submit(page, _action(page, "move"), state="out_of_scope")
     page = await camille.get(_link(page, "next"))
     assert page.path.startswith("/queue/3")
@@ -211,6 +215,103 @@ async def test_next_and_previous_follow_the_view_one_came_from(
     assert 'rel="next"' not in page.text
     page = await camille.get(_link(page, "prev"))
     assert page.path.startswith("/queue/3")
+
+
+def many(count: int) -> Any:
+    """Return a change that puts so many more mentions in the queue, alike but for their age."""
+
+    def change(db: Db) -> None:
+        given = [masked_of(number, at=number - 2000) for number in range(2000, 2000 + count)]
+        mentions.add(db, mentions=given, tombstones=[], now=given[-1].received_at)
+        flags = [
+            Flag(key=each.key, rule="r", severity=Severity.WARNING, at=each.received_at)
+            for each in given
+        ]
+        queue.flag(db, flags)
+
+    return change
+
+
+def masked_of(number: int, *, at: int) -> MaskedMention:
+    when = datetime(2026, 1, 17, 8, tzinfo=UTC) + timedelta(minutes=at)
+    return MaskedMention(
+        key=f"{number:032x}",
+        source="mastodon",
+        watches=("mairie",),
+        kind=MentionKind.POST,
+        text=f"Le trottoir est cassé, {number}",
+        created_at=when,
+        received_at=when,
+        content_hash=f"{number}",
+        identity=Identity(native_id=str(number)),
+        author=f"{number:032x}",
+    )
+
+
+def listed(page: Any) -> list[str]:
+    """Return the addresses of the rows of a view."""
+    links = re.findall(r'class="row" id="row-\d+" href="([^"]+)"', page.text)
+    return [link.replace("&amp;", "&") for link in links]
+
+
+def back_of(page: Any) -> tuple[str, str]:
+    """Return where "back to the view" leads: address and row."""
+    found = re.search(r'class="link" href="(/queue[^"#]*)#(row-\d+)"', page.text)
+    assert found is not None
+    return found[1].replace("&amp;", "&"), found[2]
+
+
+async def test_the_way_back_leads_to_the_page_and_the_row_one_came_from(
+    town: Town, camille: Browser
+) -> None:
+    await town.store.write(many(2 * PAGE))  # with Q1 before and Q2 after them: three pages
+    first = await camille.get("/queue?source=mastodon")
+    second = await camille.get(_link(first, "next"))
+    third = await camille.get(_link(second, "next"))
+    paths = [listed(page) for page in (first, second, third)]
+    assert [len(each) for each in paths] == [PAGE, PAGE, 2]
+    for number, page in enumerate((first, second, third)):
+        for at in (0, -1):
+            seen = await camille.get(paths[number][at])
+            address, row = back_of(seen)
+            assert address == page.path
+            assert f'id="{row}"' in page.text
+            assert f"/queue/{row[4:]}?" in paths[number][at]
+    # one reads on over the end of a page, there and back
+    seen = await camille.get(paths[0][-1])
+    seen = await camille.get(_link(seen, "next"))
+    assert seen.path == paths[1][0]
+    assert back_of(seen)[0] == second.path
+    seen = await camille.get(_link(seen, "prev"))
+    assert seen.path == paths[0][-1].partition("&after")[0]
+    assert listed(await camille.get(back_of(seen)[0]))[-1][:12] == paths[0][-1][:12]
+
+
+async def test_who_works_through_a_page_comes_back_to_the_row_that_follows(
+    town: Town, camille: Browser
+) -> None:
+    await town.store.write(many(PAGE))
+    path = listed(await camille.get("/queue?source=mastodon"))
+    seen = await camille.get(path[3])
+    await camille.submit(seen, _action(seen, "move"), state="out_of_scope")
+    done = await camille.get(path[3])
+    assert back_of(done) == ("/queue?source=mastodon", "row-" + path[4].partition("?")[0][7:])
+    assert _link(done, "prev").partition("?")[0] == path[2].partition("?")[0]
+
+
+async def test_what_came_since_pushes_nobody_off_their_row(town: Town, camille: Browser) -> None:
+    await town.store.write(many(PAGE + 3))
+    path = listed(await camille.get("/queue?source=mastodon"))[-1]
+    graver = [
+        Flag(key=f"{number:032x}", rule="r", severity=Severity.CRITICAL, at=town.clock.now)
+        for number in range(2000 + PAGE, 2000 + PAGE + 3)
+    ]
+    await town.store.write(lambda db: queue.flag(db, graver))
+    seen = await camille.get(path)
+    address, row = back_of(seen)
+    assert row[4:] == path.partition("?")[0][7:]
+    assert f'id="{row}"' in (await camille.get(address)).text
+    assert _link(seen, "prev").startswith(f"/queue/{int(row[4:]) - 1}?")
 
 
 def _action(page: Any, verb: str) -> str:
@@ -260,3 +361,21 @@ async def test_who_is_ticked_is_called_by_the_note(
     page = await camille.post("/queue/1/note", {**fields, "call.Dominique": "1"})
     assert "Un avis, @sacha ? @Dominique" in page.text
     assert "On vous demande sur 1 fiche" in (await sacha.get("/queue")).text
+
+
+async def test_a_second_tap_on_a_slow_line_writes_nothing_twice(
+    town: Town, camille: Browser, sacha: Browser
+) -> None:
+    page = await camille.get("/queue/2")
+    for verb in ("note", "draft"):
+        for _ in range(2):
+            await camille.submit(page, f"/queue/2/{verb}", text="On rappelle lundi.")
+    seen = (await camille.get("/queue/2")).text
+    assert seen.count('class="draft"') == 1
+    lines = seen.partition('data-live="timeline"')[2]
+    assert lines.count("On rappelle lundi.") == 1
+    await sacha.submit(await sacha.get("/queue/2"), "/queue/2/note", text="On rappelle lundi.")
+    town.clock.advance(seconds=30)
+    await sacha.submit(await sacha.get("/queue/2"), "/queue/2/note", text="On rappelle lundi.")
+    lines = (await camille.get("/queue/2")).text.partition('data-live="timeline"')[2]
+    assert lines.count("On rappelle lundi.") == 3

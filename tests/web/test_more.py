@@ -65,6 +65,15 @@ async def test_every_page_is_listed_for_who_may_see_it(
     assert 'href="/users"' in theirs
 
 
+async def test_the_page_without_net_is_kept_anew_when_it_looks_another_way(
+    town: Town, camille: Browser
+) -> None:
+    before = (await camille.get("/sw.js")).text
+    assert (await camille.get("/sw.js")).text == before
+    await camille.submit(await camille.get("/more"), "/preferences", theme="dark", back="/more")
+    assert (await camille.get("/sw.js")).text != before
+
+
 @pytest.mark.parametrize("name", ["_TIMES", "_HOURS", "_OPENED"])
 async def test_the_first_page_reads_by_index(town: Town, name: str) -> None:
     params = {"_TIMES": (1, 9), "_HOURS": (1, 2, 3), "_OPENED": (1, 9)}[name]

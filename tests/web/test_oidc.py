@@ -396,9 +396,7 @@ async def test_the_same_subject_of_another_issuer_is_another_person(
 
 async def invite(sacha: Browser, name: str) -> str:
     """Return the link that the page of accounts shows once."""
-    page = await sacha.get("/users")
-    csrf = page.field("csrf", action="/users/invite")
-    shown = await sacha.post("/users/invite", {"csrf": csrf, "user": name})
+    shown = await sacha.manage("invite", name)
     found = re.search(r"http://127\.0\.0\.1:8080(/invitations/[\w-]+)", shown.text)
     assert found is not None
     assert found[1] not in (await sacha.get("/users")).text
@@ -582,6 +580,30 @@ async def test_a_second_factor_here_is_asked_for_when_the_provider_saw_one_only(
     stranger.session.cookie_jar.clear()
     idp.strength = {"acr": "eidas3", "amr": ["mfa"]}
     assert (await come_in(stranger, idp)).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("oidc", [{"sso": False, "pkce": False}])
+async def test_without_sso_the_provider_asks_and_an_older_login_is_refused(
+    empty_town: Town, stranger: Browser, idp: IdentityProvider, linked: str, oidc: dict[str, Any]
+) -> None:
+    idp.knows_pkce = False
+    now = int(empty_town.clock().timestamp())
+    idp.says_in_id_token(auth_time=now - 601)
+    await refused(stranger, await come_in(stranger, idp), "ne vous a pas demandé qui vous êtes")
+    assert idp.asked[0]["prompt"] == "login"
+    idp.says_in_id_token(auth_time=now - 600)
+    assert (await come_in(stranger, idp)).status == 303
+    assert (await come_in(stranger, idp)).status == 303  # who does not say is believed
+
+
+async def test_who_was_untied_between_the_two_steps_does_not_come_in(
+    empty_town: Town, stranger: Browser, idp: IdentityProvider, linked: str
+) -> None:
+    code = await enrolled(empty_town)
+    assert (await come_in(stranger, idp)).headers["Location"] == "/login/code"
+    await empty_town.store.write(lambda db: web_users.unlink(db, "Camille", empty_town.clock()))
+    assert (await stranger.post("/login/code", {"code": code})).status == 401
+    assert not await is_in(stranger)
 
 
 async def test_a_long_id_token_does_not_keep_anybody_from_the_second_step(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from servers.home import PARIS, roster
+from servers.home import PARIS, PEOPLE, roster
+from veille.alerts.oncall_settings import ScheduleSettings
 from veille.app.oncall_words import Voice
+from veille.domain.calendar import Region
 from veille.domain.oncall import CalendarRole
+from veille.pipeline.oncall import Roster
+from veille.pipeline.rota import Rota
 from veille.store import audit_trail, oncall
 from veille.store.audit_trail import TrailFilter
+from veille.web.house import House
+from veille.web.site import SITE
 from veille.wording.catalogue import catalogue
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
@@ -129,6 +136,8 @@ async def test_nonsense_changes_nothing(town: Town, sacha: Browser) -> None:
         {"person": "Noor", "until": "0001-01-01T00:00"},
         {"person": "Noor", "until": "9999-12-31T23:59"},
         {"person": "Noor", "until": "2026-01-17T00:00"},
+        # 02:30 does not exist that night: it is 03:30, later than the end
+        {"person": "Noor", "since": "2026-03-29T02:30", "until": "2026-03-29T03:10"},
         {"person": "nobody", "until": "2026-01-19T00:00"},
         {"person": "Noor", "until": "2026-01-19T00:00", "schedule": "<b>"},
         {"verb": "swap", "one": "x", "other": "x"},
@@ -154,3 +163,58 @@ async def test_a_calendar_that_fails_is_told_with_its_cause(town: Town, dominiqu
         )
     )
     assert "404" not in (await dominique.get("/on-call")).text
+
+
+EVENT = (
+    "BEGIN:VEVENT\r\nUID:{}\r\nSUMMARY:{}\r\nDTSTART;TZID=Europe/Paris:{}\r\n"
+    "DTEND;TZID=Europe/Paris:{}\r\nEND:VEVENT\r\n"
+)
+DST_WEEK = "".join(
+    EVENT.format(*event)
+    for event in (
+        (1, "Camille Roux", "20260327T180000", "20260329T080000"),
+        (2, "sacha", "20260330T080000", "20260427T180000"),
+        (3, "Congés de Paul", "20260330T080000", "20260331T080000"),
+    )
+)
+
+
+async def test_a_calendar_its_holes_and_an_override_are_told_over_the_night_the_clocks_change(
+    town: Town, stranger: Browser
+) -> None:
+    plan = ScheduleSettings(id="astreinte", calendar="https://cal.example/a.ics")
+    people = Roster(people=PEOPLE, schedules=(plan,), zone=PARIS, region=Region.METROPOLE)
+    house = House(rota=Rota(town.store, people))
+    town.app._state[SITE] = replace(town.app[SITE], house=house)
+    town.clock.now = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    content = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x\r\n{DST_WEEK}END:VCALENDAR\r\n"
+    await town.store.write(
+        lambda db: oncall.keep_calendar(
+            db, "astreinte", CalendarRole.PRIMARY, address=str(plan.calendar),
+            content=content.encode(), now=town.clock.now,
+        )
+    )  # fmt: skip
+    await stranger.sign_in("Sacha")
+    asked = {"csrf": (await stranger.get("/on-call")).field("csrf"), "schedule": "astreinte"}
+    night = {"since": "2026-03-29T01:00", "until": "2026-03-29T04:00", "person": "Noor"}
+    done = await stranger.post("/on-call/change", {**asked, **night, "verb": "replace"})
+    assert "astreinte : Camille Roux jusqu&#39;à dim. 29 mars 01:00" in done.text
+    assert "Trou : personne de dim. 29 mars 08:00 à lun. 30 mars 08:00" in done.text
+    assert "Congés de Paul" in done.text
+    sunday = done.text.partition('datetime="2026-03-29"')[2].partition("</tr>")[0]
+    cells = [line.partition("</li>")[0] for line in sunday.split("<li>")[1:]]
+    assert cells == [
+        "00:00-01:00 Camille Roux",
+        "01:00-04:00 Noor Benali",
+        "04:00-08:00 Camille Roux",
+        "08:00-24:00 personne d&#39;astreinte",
+    ]
+    (one,) = await overrides(town)
+    assert one.ends_at - one.starts_at == timedelta(hours=2)  # by the clocks on the wall: three
+    start = done.text.index('id="one-astreinte"')
+    keys = [part.partition('"')[0] for part in done.text[start:].split('value="')[1:]]
+    swap = {"one": keys[1], "other": next(key for key in keys if key.endswith(".Camille"))}
+    seen = await stranger.post("/on-call/preview", {**asked, **swap, "verb": "swap"})
+    assert "du dim. 29 mars 01:00 au dim. 29 mars 04:00" in seen.text
+    assert (await stranger.post("/on-call/change", {**asked, **swap, "verb": "swap"})).status == 200
+    assert len(await overrides(town)) == 3

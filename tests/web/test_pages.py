@@ -63,7 +63,7 @@ async def test_refused_rules_are_no_source(empty_town: Town, camille: Browser) -
 async def test_an_incident_says_why_it_fired_and_who_was_told(town: Town, camille: Browser) -> None:
     page = await camille.get("/incidents/I1")
     assert "a compté 12 messages de 11 personnes en 15 min ; seuil : 3 messages." in page.text
-    assert "Notification envoyée à astreinte" in page.text
+    assert "Notification envoyée : astreinte" in page.text
     assert "sur le toit de la salle des fêtes" in page.text
     assert (await camille.get("/incidents/1")).status == 200
 

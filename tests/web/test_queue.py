@@ -10,10 +10,11 @@ from veille.domain.alert import Flag, Severity
 from veille.domain.incident import QueueState
 from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
+from veille.pipeline.unsnooze import bring_back
 from veille.store import audit, mentions, queue
 from veille.store.engine import Db
 from veille.web import static_files
-from veille.web.queue_page import PAGE
+from veille.web.views import PAGE
 
 # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any
@@ -351,8 +352,8 @@ async def test_all_boxes_of_a_page_are_ticked_by_a_link(town: Town, camille: Bro
 async def test_a_reader_sees_the_list_and_no_way_to_act(town: Town, dominique: Browser) -> None:
     page = await dominique.get("/queue")
     assert rows(page) == ["Q1", "Q2"]
-    for sign in ('name="item"', "/take", 'id="verb"'):
-        assert sign not in page.text
+    for sign in ('name="item"', "/take", 'id="verb"', 'id="bulk"', 'id="takes"', "pick-all"):
+        assert sign not in page.text, sign
     for path in ("/queue/bulk", "/queue/bulk/preview", "/undo/1"):
         assert (await ask(dominique, path, page, ["1.1"], verb="take")).status == 403
 
@@ -425,6 +426,41 @@ async def test_undo_and_bulk_lead_back_to_the_page_they_were_done_on(
     done = await ask(camille, "/queue/bulk", seen, boxes(page), verb="take", view="",
                      back=second[1])  # fmt: skip
     assert done.path.startswith(second[1])
+
+
+async def test_who_was_slower_in_the_list_is_told_there(
+    town: Town, camille: Browser, sacha: Browser
+) -> None:
+    page = await camille.get("/queue?severity=critical")
+    await sacha.submit(await sacha.get("/queue/1"), "/queue/1/take")
+    fields = {"csrf": page.field("csrf"), "version": "1", "back": "/queue?severity=critical"}
+    told = await camille.post("/queue/1/take", fields)
+    assert told.status == 409
+    assert "Sacha l&#39;a pris en charge" in told.text
+    assert rows(told) == ["Q1"]
+    fields["back"] = "//evil.example/queue"
+    assert "evil" not in (await camille.post("/queue/1/take", fields)).text
+    page = await camille.get("/queue")
+    fields = {"csrf": page.field("csrf"), "version": "1", "back": "/queue"}
+    answer = await camille.post("/queue/2/take", fields, follow=False)
+    assert answer.headers["Location"].endswith("#row-2")
+
+
+async def test_who_wrote_again_is_said_until_it_is_decided(town: Town, camille: Browser) -> None:
+    said = "<strong>la personne a réécrit</strong> · nouveau"
+    page = await camille.get("/queue/2")
+    await camille.submit(page, "/queue/2/move", state="closed", reason="vu")
+    now = town.clock.now
+    await town.store.write(
+        lambda db: bring_back(db, 2, now + timedelta(minutes=1), now + timedelta(minutes=2))
+    )
+    for path in ("/queue", "/queue/2"):
+        assert said in (await camille.get(path)).text, path
+    await camille.submit(await camille.get("/queue/2"), "/queue/2/take")
+    assert "a réécrit</strong> · pris en charge" in (await camille.get("/queue")).text
+    page = await camille.get("/queue/2")
+    await camille.submit(page, "/queue/2/move", state="answered")
+    assert "a réécrit</strong>" not in (await camille.get("/queue?state=answered")).text
 
 
 async def test_keys_of_a_row_lead_to_fields_of_its_page(town: Town, camille: Browser) -> None:

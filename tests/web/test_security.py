@@ -55,6 +55,7 @@ PUBLIC = {
     ("GET", "/manifest.webmanifest"),
     ("GET", "/sw.js"),
     ("GET", "/offline"),
+    ("GET", "/accessibility"),
     ("GET", "/l/{token}"),
     ("POST", "/l/{token}"),
     ("POST", "/hooks/{source}"),
@@ -292,7 +293,7 @@ async def test_a_one_time_password_opens_nothing_but_its_own_change(
     once = await town.store.write(lambda db: web_users.add_user(db, "Noor", "triage", town.clock()))
     page = await stranger.sign_in("Noor", once)
     assert page.path == "/account"
-    assert "Ce mot de passe ne sert qu&#39;une fois." in page.text
+    assert "Ce mot de passe ne sert qu&#39;à choisir le vôtre." in page.text
     csrf = page.field("csrf", action="/account/password")
     free = {("GET", "/account"), ("POST", "/account/password"), ("POST", "/logout")}
     for method, path in sorted(set(PRIVATE) - free):

@@ -221,8 +221,13 @@ async def test_only_a_fresh_signature_over_this_body_passes_and_once(channel: Ch
 
 
 @pytest.mark.parametrize(
-    "payload", ["", "[]", "nonsense", '{"type":"view_submission"}', '{"type":1,"user":{"id":"U1"}}']
-)
+    "payload",
+    [
+        "", "[]", "nonsense", '{"type":"view_submission"}', '{"type":1,"user":{"id":"U1"}}',
+        pytest.param('{"type":' + "[" * 50_000, id="nested without end"),
+        pytest.param('{"more":' + "[" * 50_000, id="nested without end where nobody looks"),
+    ],
+)  # fmt: skip
 async def test_a_signed_payload_of_another_kind_does_nothing(
     channel: Channel, payload: str
 ) -> None:

@@ -74,9 +74,9 @@ def test_waiting_for_confirmation_is_told_only_while_nothing_came_of_it() -> Non
 
 def test_notifications_in_a_row_are_one_line_by_receiver() -> None:
     (line,) = told(sent(0, "astreinte"), sent(0, "courriel"))
-    assert line.text == "Notification envoyée à astreinte, courriel"
+    assert line.text == "Notification envoyée : astreinte, courriel"
     (line,) = told(*(sent(n, to) for n in range(20) for to in ("astreinte", "courriel")))
-    assert line.text == "Notifications envoyées à astreinte (20), courriel (20), de 20:41 à 21:00"
+    assert line.text == "Notifications envoyées de 20:41 à 21:00 : astreinte (20), courriel (20)"
     assert len(line.details) == 40
 
 

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 
 import feedparser
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from veille.domain.mention import MentionKind
 from veille.domain.record import StoredMention
+from veille.domain.text import printable
 from veille.wording.catalogue import catalogue
 from veille.wording.export import Format, Sheet, body, foot, head
+from veille.wording.format import visible
 
 AT = datetime(2026, 1, 18, 1, 16, tzinfo=UTC)
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -51,7 +53,7 @@ def cell(text: str, language: str = "fr") -> str:
     [
         "=1+1", "+33", "-2", "@SUM(A1)", "\tx", "\rx", "\n=x", "|cmd", "%x",
         "＝1+1", "＋1", "－1", "＠x", "﹦1", "﹣1", "﬩1",  # full width and small forms
-        " =1", "\u200b=1", "\ufeff=1", "\u00a0=1", "\u3000＝1",
+        " =1", "\u200b=1", "\ufeff=1", "\ufe0f=1", "\u00a0=1", "\u3000＝1",
         "=cmd|' /C calc'!A0", '=HYPERLINK("http://evil.example")',
     ],
 )  # fmt: skip
@@ -94,10 +96,13 @@ def test_every_text_is_one_row_of_csv(text: str) -> None:
 
 
 @given(HOSTILE)
+@example("a\u2800b\u3164\u2028é\u009b\u202e👩\u200d🚒")
 def test_every_text_is_one_line_of_json(text: str) -> None:
-    lines = written(Format.JSONL, text).split("\n")
-    assert lines[1:] == [""]
-    assert json.loads(lines[0])["author"] == {"id": "b" * 32}
+    lines = written(Format.JSONL, text).splitlines()  # a line ends there at U+2028 too
+    assert len(lines) == 1
+    assert lines[0] == visible(lines[0])
+    read = json.loads(lines[0])
+    assert (read["text"], read["author"]) == (printable(text), {"id": "b" * 32})
 
 
 @given(HOSTILE)

@@ -89,6 +89,7 @@ def test_what_acts_unseen_is_shown() -> None:
     assert fmt.visible("a\u200bb\x07\x7f") == "a⟨U+200B⟩b⟨U+0007⟩⟨U+007F⟩"
     assert fmt.visible("pa\u200dy") == "pa⟨U+200D⟩y"
     assert fmt.visible("\u3164") == "⟨U+3164⟩"
+    assert fmt.visible("a\u2028b\u2029c\u034f") == "a⟨U+2028⟩b⟨U+2029⟩c⟨U+034F⟩"
     assert fmt.visible("l'eau\tmonte\nvite, é « ici »") == "l'eau\tmonte\nvite, é « ici »"
     assert fmt.visible("👩\u200d🚒 ❤\ufe0f") == "👩\u200d🚒 ❤\ufe0f"
 

@@ -122,15 +122,20 @@ def _facts(incident: Incident, told: _Told, *, now: datetime, actor: str | None)
         touched=incident.touched,
         muted_until=None if incident.muted is None else incident.muted.until,
         merged_into=incident.merged_into,
+        is_counting=top is None or top.is_counting,
     )
 
 
 def _headline(incident: Incident, told: _Told) -> str:
-    """Return the speaker's title where nothing graver fires: « feu » is no « crue »."""
-    speaker = told.speaker
-    if speaker is None or speaker.severity is not told.severity or not told.quoted:
-        return incident.title
-    return title(speaker)
+    """Return the speaker's title where nothing graver fires: « feu » is no « crue ».
+
+    Of what is left of a crisis, the title of the strongest that is left.
+    """
+    speaker, top = told.speaker, strongest(told.alerts)
+    if speaker is not None and speaker.severity is told.severity and told.quoted:
+        return title(speaker)
+    is_left = top is not None and top.severity is told.severity is not incident.severity
+    return title(top) if is_left and top is not None else incident.title
 
 
 def _evidence(told: _Told) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from veille.domain.promise import Change, Duty, Grave, Promise, Promises
 LONGEST = timedelta(hours=2000)
 """Of a bound: a year has 1,607 hours of work (Code général de la fonction publique, L611-2)."""
 NONE = "none"
+_GRAVE = {Severity.WARNING: "resolution_warning", Severity.CRITICAL: "resolution_critical"}
 _DAYS, _HOURS = ("mon", "tue", "wed", "thu", "fri"), ("09:00-17:00",)
 _RATIO = re.compile(r"[1-9][0-9]? ?%|100 ?%", re.ASCII)
 _SPAN = "/"
@@ -39,6 +40,8 @@ class ClockChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     first_response: str | None = None
     next_response: str | None = None
     resolution: str | None = None
+    resolution_warning: str | None = None
+    resolution_critical: str | None = None
 
     def __post_init__(self) -> None:
         _check(self)
@@ -69,7 +72,6 @@ class ClockSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for text in self.closed:
             _closed(text)
         _warning(self.warn)
-        _grave(self)
         _duration("robot_within", self.robot_within)
 
     def promises(self, *, zone: tzinfo, region: Region, kinds: Mapping[str, str]) -> Promises:
@@ -115,13 +117,15 @@ def named(settings: ClockSettings) -> Iterator[tuple[str, str]]:
         yield from ((f"clock.change[{index}].sources", name) for name in change.sources)
 
 
-def _grave(settings: ClockSettings) -> dict[Severity, Grave]:
-    warning = _bound("resolution_warning", settings.resolution_warning)
-    critical = _bound("resolution_critical", settings.resolution_critical)
-    found = {} if warning is None else {Severity.WARNING: Grave(within=warning)}
-    return found | (
-        {} if critical is None else {Severity.CRITICAL: Grave(within=critical, nonstop=True)}
-    )
+def _grave(settings: ClockSettings | ClockChange) -> dict[Severity, Grave | None]:
+    """Return what is written by severity, None where nothing is promised."""
+    found: dict[Severity, Grave | None] = {}
+    for severity, key in _GRAVE.items():
+        if (text := getattr(settings, key)) is not None:
+            within = _bound(key, text)
+            nonstop = severity is Severity.CRITICAL
+            found[severity] = None if within is None else Grave(within=within, nonstop=nonstop)
+    return found
 
 
 def _change(change: ClockChange, opening: Opening) -> Change:
@@ -136,6 +140,7 @@ def _change(change: ClockChange, opening: Opening) -> Change:
         intents=frozenset(change.intents),
         opening=None if hours is opening else hours,
         bounds={duty: _bound(duty, text) for duty, text in written.items() if text is not None},
+        grave=_grave(change),
     )
 
 
@@ -162,6 +167,7 @@ def _check(settings: ClockSettings | ClockChange) -> None:
     for duty in Duty:
         if (text := getattr(settings, duty)) is not None:
             _bound(duty, text)
+    _grave(settings)
 
 
 def _check_hours(spans: Sequence[Hours]) -> None:

@@ -234,7 +234,7 @@ class Desk:
         repeats = incident.repeats + (kind is NotificationKind.REPEATED)
         said = replace(
             self._next_version(incident),
-            title=title(top),
+            title=incident.title if _is_milder(top, incident) else title(top),
             notified_at=now,
             notified_value=max(incident.notified_value, top.value),
             has_news=False,
@@ -348,6 +348,11 @@ class Desk:
         """Return the incident one version up from what is stored, however often it changes here."""
         before = self._before.get(incident.id)
         return incident if before is None else replace(incident, version=before.version + 1)
+
+
+def _is_milder(alert: Alert, incident: Incident) -> bool:
+    """Whether what fires now is less grave than what the incident is called after."""
+    return alert.severity.rank < incident.severity.rank
 
 
 def _raises(alert: Alert, incident: Incident) -> bool:

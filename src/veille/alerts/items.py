@@ -59,6 +59,27 @@ def wake(item: QueueItem, now: datetime) -> Handled[QueueItem]:
     return _handled(item, back, "woken", by, who=item.snoozed_by)
 
 
+def heard(item: QueueItem, at: datetime, now: datetime) -> Handled[QueueItem]:
+    """Return the item to do again: what its author wrote came in at `at`, after it was put away.
+
+    What was done with is new and nobody's, as when a person reopens it; what waits goes on with
+    who has it; a snooze is over. What is to do anyway, or was decided since, stays as it is.
+    """
+    by = Doing(actor="veille", now=now)
+    is_asleep = item.snoozed_until is not None and at > item.updated_at
+    is_put_away = item.state is QueueState.WAITING or not item.state.is_open
+    is_put_away = is_put_away and at > _since(item)
+    if not (is_asleep or is_put_away):
+        return Handled(subject=item)
+    back = _awake(item) if is_asleep else item
+    if is_put_away:
+        is_kept = item.state.is_open and item.assignee is not None
+        state = QueueState.TAKEN if is_kept else QueueState.NEW
+        owner = item.assignee if is_kept else None
+        back = replace(back, state=state, assignee=owner, waiting_for=None, reason=None)
+    return _handled(item, back, "returned", by, who=item.assignee)
+
+
 def _take(item: QueueItem, deed: Deed, by: Doing) -> Handled[QueueItem]:
     del deed
     _check_open(item, by)

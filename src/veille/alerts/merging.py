@@ -89,9 +89,9 @@ def split(
 ) -> Split:
     """Return the incident without the alerts `off` (fingerprints), and a new one that has them.
 
-    Without any, only mentions are moved, and veille does not resolve the new one: nothing fires
-    that could end. ConflictError when it is resolved, InputError when it has no such alert, or
-    would keep none.
+    Where none of them fires (or only mentions are moved) nobody is told: the new one is `actor`'s,
+    who is there, and veille does not resolve it, since nothing fires that could end.
+    ConflictError when it is resolved, InputError when it has no such alert, or would keep none.
     """
     if incident.state is IncidentState.RESOLVED:
         raise ConflictError(f"{name_of(incident)} is resolved: reopen it before you split it")
@@ -108,7 +108,7 @@ def split(
         id=number,
         key=fingerprint("split", {"of": name_of(incident), "number": str(number)}),
         labels=incident.labels,
-        state=IncidentState.OPEN,
+        state=IncidentState.OPEN if is_firing else IncidentState.ACKNOWLEDGED,
         severity=incident.severity if top is None else top.severity,
         title=incident.title if top is None else title(top),
         opened_at=now,
@@ -116,6 +116,9 @@ def split(
         alerts=chosen,
         notify_at=now if is_firing else None,
         kept_by=None if is_firing else actor,
+        assignee=None if is_firing else actor,
+        acknowledged_at=None if is_firing else now,
+        acknowledged_by=None if is_firing else actor,
         touched=1,
     )
     rest = replace(

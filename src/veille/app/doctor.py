@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from veille.app import check, machine
+from veille.app import access, check, machine
 from veille.app.channels import collector, notifiers
 from veille.app.desks import has_buttons
 from veille.app.machine import Check, State
@@ -51,6 +51,8 @@ async def examine(path: Path | None) -> AsyncIterator[Check]:
     is_running = machine.is_running(loaded)
     async for found in _web(loaded, say, is_running=is_running):
         yield found
+    if (provider := await access.check(loaded, say)) is not None:
+        yield provider
     async for found in _sources(loaded, say, is_running=is_running):
         yield found
     async for found in _receivers(loaded, say):

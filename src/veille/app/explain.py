@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from veille.alerts.announcing import title
 from veille.app import parts
 from veille.config import Loaded
 from veille.domain.alert import Condition
@@ -15,7 +16,7 @@ from veille.domain.errors import InputError
 from veille.domain.evidence import Example
 from veille.domain.ids import parse_short_id
 from veille.domain.record import StoredMention
-from veille.pipeline.asking import IncidentWhy, Why, why
+from veille.pipeline.asking import IncidentWhy, Why, name_of, why
 from veille.pipeline.whynot import Setting, why_not
 from veille.rules.engine import PARIS
 from veille.rules.model import RuleSet
@@ -24,6 +25,7 @@ from veille.store.engine import Db
 from veille.wording import reasons
 from veille.wording.catalogue import catalogue
 from veille.wording.format import excerpt, visible
+from veille.wording.receivers import receiver_names
 from veille.wording.whynot import Voice, mute, sentences
 
 Json = dict[str, object]
@@ -42,15 +44,26 @@ def setting(loaded: Loaded | None, ruleset: RuleSet, now: datetime) -> Setting:
         region=loaded.region,
         territories=territories,
         kept=loaded.config.privacy.retention.durations()["neutral"],
+        sources=frozenset(source.id for source in loaded.config.source),
     )
 
 
-def voice(loaded: Loaded | None, now: datetime) -> Voice:
-    """Return the language and the clock in which answers are told; French without configuration."""
+def voice(loaded: Loaded | None, now: datetime, ruleset: RuleSet | None = None) -> Voice:
+    """Return the language and the clock in which answers are told; French without configuration.
+
+    Rules of `ruleset` are called as people call them, others by their id.
+    """
     language = "fr" if loaded is None else loaded.config.veille.language
     zone = PARIS if loaded is None else loaded.timezone
-    names = {topic.id: topic.name for topic in parts.topics(loaded)}
-    return Voice(say=catalogue(language), zone=zone.key, now=now, topics=names)
+    say = catalogue(language)
+    return Voice(
+        say=say,
+        zone=zone.key,
+        now=now,
+        topics={topic.id: topic.name for topic in parts.topics(loaded)},
+        rules={rule.id: name_of(rule) for rule in ruleset.rules} if ruleset else {},
+        receivers=receiver_names(say, [] if loaded is None else parts.receivers(loaded)),
+    )
 
 
 def explain_mention(
@@ -71,7 +84,7 @@ def explain_mention(
     if is_replay:  # listening ended with the file
         asked = replace(asked, kept=None, now=observations.last_at(db) or now)
     found = why_not(db, mention, rule, asked)
-    said = sentences(found, voice(loaded, now))
+    said = sentences(found, voice(loaded, now, asked.ruleset))
     failed = msgspec.to_builtins(found.failed)
     return {**msgspec.to_builtins(found), "failed": failed, "sentences": said}
 
@@ -132,7 +145,7 @@ def why_sentences(each: Why, spoken: Voice, texts: dict[str, StoredMention]) -> 
     )
     notes = alert.annotations
     told = [
-        say("why.sentence", rule=alert.rule, parts=", ".join(fragments)),
+        say("why.sentence", rule=visible(title(alert)), parts=", ".join(fragments)),
         reasons.counts(say, alert.baseline),
         *(f"« {_marked(one, texts[one.key])} »" for one in each.examples if one.key in texts),
         *(reasons.doubt(say, doubt) for doubt in alert.against),
@@ -166,7 +179,6 @@ def _apart(marks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def _ending(found: IncidentWhy, spoken: Voice) -> list[str]:
     say = spoken.say
     if found.told:
-        names = ", ".join(f"{one.receiver} ({spoken.time(one.at)})" for one in found.told)
-        return [say("why.outcome.told", receivers=names)]
+        return [say("why.outcome.told", receivers=spoken.told(found.told))]
     quiet = [] if found.mute is None else [mute(found.mute, spoken)]
     return [say("why.outcome.nobody"), *quiet]

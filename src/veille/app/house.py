@@ -31,6 +31,7 @@ def house(
     return House(
         sources=[_source(one) for one in loaded.config.source],
         quota=_quota,
+        receivers=parts.receivers(loaded),
         rules=RuleBook(
             parts.rules_folder(loaded),
             running,

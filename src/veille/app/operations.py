@@ -79,7 +79,7 @@ def check(loaded: Loaded, store: SqliteStore, runner: Runner, *, systemd: System
         health,
         systemd=systemd,
         say=catalogue(loaded.config.veille.language),
-        source_count=len(loaded.config.source),
+        sources=frozenset(source.id for source in loaded.config.source),
     )
     runner.add(watchdog, tick_s=TICK_S)
     return health

@@ -29,6 +29,7 @@ from veille.rules.model import RuleSet
 from veille.rules.parse import TOPICS_FILE, parse_rules, read_file, rule_files
 from veille.rules.topics import parse_topics
 from veille.web.links import link_key as derive_link_key
+from veille.wording.receivers import Receiver
 
 KEY_BYTES = 32
 
@@ -130,6 +131,14 @@ def _own_key(folder: Path) -> bytes:
             os.link(draft, path)
         os.unlink(draft)
     return path.read_bytes()
+
+
+def receivers(loaded: Loaded) -> list[Receiver]:
+    """Return the receivers as people are told of them."""
+    return [
+        Receiver(id=one.id, kind=str(one.__struct_config__.tag), name=one.name)
+        for one in loaded.config.receiver
+    ]
 
 
 def promises(loaded: Loaded) -> Promises:

@@ -21,7 +21,7 @@ from veille.domain.calendar import Region
 from veille.domain.errors import InputError
 from veille.domain.query import Matcher
 from veille.domain.watch import Watch
-from veille.pipeline.analyze import Analyze
+from veille.pipeline.analyze import Analyst, Analyze
 from veille.pipeline.collect import Collect
 from veille.pipeline.dispatch import Dispatch
 from veille.pipeline.evaluate import Evaluate
@@ -88,9 +88,15 @@ async def replay(
     return [as_json(entry) if options.as_json else as_sentence(entry) for entry in found], rejected
 
 
-async def build_stages(store: Store, loaded: Loaded | None, masking: Protector) -> Stages:
-    """Return the stages of a configuration, or of the shipped rules and a watch on everything."""
-    analyst = await asyncio.to_thread(parts.load_analyst, loaded)
+async def build_stages(
+    store: Store, loaded: Loaded | None, masking: Protector, *, analyst: Analyst | None = None
+) -> Stages:
+    """Return the stages of a configuration, or of the shipped rules and a watch on everything.
+
+    Mentions are read by `analyst`, else by one that is loaded here.
+    """
+    if analyst is None:
+        analyst = await asyncio.to_thread(parts.load_analyst, loaded)
     config = loaded.config if loaded else None
     route = loaded.route if loaded else RouteSettings()
     waits = (config.rules if config else RulesSettings()).waits()

@@ -107,13 +107,19 @@ class Watchdog:
     name = "watchdog"
 
     def __init__(
-        self, store: Store, health: Health, *, systemd: Systemd, say: Catalogue, source_count: int
+        self,
+        store: Store,
+        health: Health,
+        *,
+        systemd: Systemd,
+        say: Catalogue,
+        sources: frozenset[str],
     ) -> None:
         self._store = store
         self._health = health
         self._systemd = systemd
         self._say = say
-        self._source_count = source_count
+        self._sources = sources
         self._lags: deque[float] = deque(maxlen=LAGS)
         self._stepped_s: float | None = None
         self._tried_s = float("-inf")
@@ -158,7 +164,7 @@ class Watchdog:
             return Waiting(
                 mentions=work.backlog(db).count,
                 notifications=sum(outbox.depth(db).values()),
-                failing=len(circumstances(db, ()).failing),
+                failing=len(circumstances(db, (), sources=self._sources).failing),
                 silent=sum(map(is_silence, alerts.live(db))),
             )
 
@@ -186,7 +192,7 @@ class Watchdog:
         say = self._say
         return say(
             "operations.status",
-            sources=say.count("operations.sources", self._source_count),
+            sources=say.count("operations.sources", len(self._sources)),
             mentions=say.count("operations.mentions", waiting.mentions),
             notifications=say.count("operations.notifications", waiting.notifications),
         )

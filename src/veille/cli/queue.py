@@ -58,6 +58,8 @@ def list_(
 ) -> None:
     """List open incidents, then queue items, gravest first."""
 
+    from veille.wording.format import visible
+
     async def read(store: Store, loaded: Loaded) -> tuple[list[dict[str, object]], int]:
         zone = loaded.timezone
         return await store.read(lambda db: _rows(db, zone, everything=everything, limit=limit))
@@ -72,7 +74,7 @@ def list_(
         who = row["assignee"] or "-"
         click.echo(
             f"{row['id']!s:<6} {SHAPES[str(row['severity'])]} {row['state']!s:<12} {who!s:<12} "
-            f"{row['since']}  {row['title']}"
+            f"{row['since']}  {visible(str(row['title']))}"
         )
 
 

@@ -39,12 +39,15 @@ def show(ctx: click.Context, target: str, as_json: bool, config_path: Path | Non
     letter, number = parse_short_id(target)
 
     async def read(store: Store, loaded: Loaded) -> tuple[Found, Words]:
+        from veille.app import parts
         from veille.web.words import Words
         from veille.wording.catalogue import catalogue
+        from veille.wording.receivers import receiver_names
 
         found = await store.read(lambda db: _load(db, letter, number))
         say = catalogue(loaded.config.veille.language)
-        return found, Words(say=say, timezone=loaded.timezone, now=utc_now())
+        names = receiver_names(say, parts.receivers(loaded))
+        return found, Words(say=say, timezone=loaded.timezone, now=utc_now(), receivers=names)
 
     (subject, events, texts), words = with_store(chosen(ctx, config_path), read)
     if as_json:

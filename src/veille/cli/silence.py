@@ -179,6 +179,8 @@ def _show_hidden(hidden: list[Hidden]) -> None:
     if not hidden:
         click.echo("it hides nothing of the last 24 hours, and nothing now")
         return
+    from veille.wording.format import visible
+
     count = sum(each.notifications for each in hidden if each.is_whole)
     click.echo(f"in the last 24 hours it would have hidden {count} notifications, of:")
     for each in hidden:
@@ -186,7 +188,8 @@ def _show_hidden(hidden: list[Hidden]) -> None:
         when = "now" if each.is_now else "over"
         incident = each.incident
         name = short_id("I", incident.id)
-        click.echo(f"  {name:<6} {SHAPES[incident.severity]} {when:<4} {incident.title}{part}")
+        what = visible(incident.title)
+        click.echo(f"  {name:<6} {SHAPES[incident.severity]} {when:<4} {what}{part}")
 
 
 def _hidden(each: Hidden) -> dict[str, object]:

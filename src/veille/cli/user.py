@@ -30,7 +30,7 @@ def command() -> None:
 @config_option
 @click.pass_context
 def add(ctx: click.Context, name: str, role: str, as_json: bool, config_path: Path | None) -> None:
-    """Add NAME and print a password that works once, within 7 days, to choose another with."""
+    """Add NAME and print a one-time password, good for 7 days to choose another with."""
     from veille.web.users import add_user
 
     password = in_store(
@@ -48,19 +48,22 @@ def add(ctx: click.Context, name: str, role: str, as_json: bool, config_path: Pa
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
     """List who may log in."""
-    from veille.store import factors, logins, users
+    from veille.web.users import survey
 
     def load(db: Db) -> list[dict[str, object]]:
-        with_factor, elsewhere = factors.users_with(db), logins.users_linked(db)
         return [
             {
-                "name": user.name,
-                "role": user.role,
-                "disabled": user.disabled_at is not None,
-                "second_factor": users.folded(user.name) in with_factor,
-                "linked": users.folded(user.name) in elsewhere,
+                "name": row.user.name,
+                "role": row.user.role,
+                "disabled": row.user.disabled_at is not None,
+                "second_factor": row.has_factor,
+                "linked": row.is_linked,
+                "one_time_password": row.user.must_change,
+                "sessions": row.sessions,
+                "tokens": row.tokens,
+                "devices": row.devices,
             }
-            for user in users.list_(db)
+            for row in survey(db, utc_now())
         ]
 
     rows = in_store(chosen(ctx, config_path), load)
@@ -69,7 +72,9 @@ def list_(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
         return
     for row in rows:
         state = ["disabled" if row["disabled"] else "active"]
-        state += [name.replace("_", " ") for name in ("second_factor", "linked") if row[name]]
+        flags = ("second_factor", "linked", "one_time_password")
+        state += [name.replace("_", " ") for name in flags if row[name]]
+        state += [f"{name}: {row[name]}" for name in ("sessions", "tokens", "devices") if row[name]]
         click.echo(f"{row['name']!s:<24} {row['role']!s:<8} {', '.join(state)}")
 
 
@@ -79,7 +84,7 @@ def list_(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
 @config_option
 @click.pass_context
 def reset(ctx: click.Context, name: str, as_json: bool, config_path: Path | None) -> None:
-    """Print another password that works once for NAME, within 7 days: sessions and tokens end."""
+    """Print another one-time password for NAME, good for 7 days: sessions and tokens end."""
     from veille.web.users import reset_password
 
     password = in_store(chosen(ctx, config_path), lambda db: reset_password(db, name, utc_now()))
@@ -178,8 +183,10 @@ def invite(ctx: click.Context, name: str, as_json: bool, config_path: Path | Non
 @config_option
 @click.pass_context
 def unlink(ctx: click.Context, name: str, config_path: Path | None) -> None:
-    """Untie NAME from the identity provider: sessions end."""
+    """Untie NAME from the identity provider: sessions end, tokens are revoked."""
     from veille.web.users import unlink as unlink_user
 
     count = in_store(chosen(ctx, config_path), lambda db: unlink_user(db, name, utc_now()))
-    click.echo(f"{name}: {'unlinked, sessions ended' if count else 'was not linked'}")
+    click.echo(
+        f"{name}: {'unlinked, sessions ended, tokens revoked' if count else 'was not linked'}"
+    )

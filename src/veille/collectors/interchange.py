@@ -14,9 +14,12 @@ from msgspec import Meta, Struct
 from veille.collectors.html_text import html_to_text
 from veille.domain.errors import MentionError
 from veille.domain.mention import Author, Batch, Media, Mention, MentionKind, Metrics, Rejection
-from veille.domain.text import printable
+from veille.domain.text import language, printable
+from veille.wording.format import visible
 
 MAX_TEXT_CHARS = 100_000
+CUT = " […]"
+"""What a text that was longer ends with."""
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_MEDIA = 100
 MAX_URL_CHARS = 4096
@@ -196,14 +199,14 @@ def _mention(line: _Line, source: str | None, unnamed: str | None) -> tuple[Ment
         return found if found is None or source in {None, said} else f"{said}/{found}"
 
     mention = Mention(
-        source=source or said,
+        source=source or visible(said),  # a name that pages, mails and labels show as it is
         id=native(line.id, "id") or _missing("id"),
         text=text,
         created_at=_utc(line.created_at, "created_at") or _missing("created_at"),
         kind=MentionKind(line.kind or MentionKind.POST),
         author=_author(line.author),
         url=_link(line.url),
-        lang=_short(line.lang, 35),  # RFC 5646, 4.4.1
+        lang=language(line.lang),
         reply_to=native(line.reply_to, "reply_to"),
         thread=native(line.thread, "thread"),
         media=tuple(_media(one) for one in line.media or ()),
@@ -220,7 +223,9 @@ def _text(line: _Line, *, deleted: bool) -> tuple[str, bool]:
     if line.text is None and line.html is None and not deleted:
         raise _Bad("text is missing: give text, or html")
     text = printable(line.text or html_to_text(line.html or ""))
-    return text[:MAX_TEXT_CHARS], len(text) > MAX_TEXT_CHARS
+    if len(text) <= MAX_TEXT_CHARS:
+        return text, False
+    return text[: MAX_TEXT_CHARS - len(CUT)] + CUT, True  # who reads it sees that it went on
 
 
 def _author(author: _Author | None) -> Author | None:

@@ -21,6 +21,7 @@ from veille.domain.mention import (
     MentionKind,
     Rejection,
 )
+from veille.domain.text import language
 
 POST = "app.bsky.feed.post"
 
@@ -185,7 +186,7 @@ def _written(frame: _Frame, commit: _Commit, source: str, *, own: bool) -> Menti
         kind=MentionKind.POST if reply is None else MentionKind.REPLY,
         author=Author(id=frame.did),
         url=f"https://bsky.app/profile/{frame.did}/post/{commit.rkey}" if is_post else None,
-        lang=record.langs[0][:35] if record.langs else None,
+        lang=language(record.langs[0]) if record.langs else None,
         reply_to=None if reply is None else reply.parent.uri,
         thread=None if reply is None else reply.root.uri,
         media=_media(record.embed) if bytes(record.embed) else (),

@@ -14,7 +14,7 @@ from veille.collectors.interchange import MAX_MEDIA, MAX_TEXT_CHARS, MAX_URL_CHA
 from veille.collectors.repair import BROKEN, Decoded, decode
 from veille.domain.errors import MentionError
 from veille.domain.mention import Author, Media, Mention, MentionKind, Metrics
-from veille.domain.text import printable
+from veille.domain.text import language, printable
 
 _PUBLIC = frozenset({"public", "unlisted"})
 _QUIET_EVENTS = frozenset(
@@ -157,7 +157,7 @@ def _public(status: _Status, origin: Origin) -> Mention | None:
         kind=MentionKind.POST if reply_to is None else MentionKind.REPLY,
         author=_author(status.account, origin),
         url=_link(status.url) or _link(status.uri),
-        lang=None if status.language is None else printable(status.language)[:35],
+        lang=language(status.language),
         reply_to=None if reply_to is None else _clean_id(reply_to, "in_reply_to_id"),
         media=tuple(_media(one) for one in (status.media_attachments or [])[:MAX_MEDIA]),
         metrics=Metrics(

@@ -1,4 +1,4 @@
-"""Play the bundled night: collect to dispatch on the scenario's clock, delivery on the real one."""
+"""Play the bundled night: every stage of the daemon on the scenario's clock, with stand-ins."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import asyncio
 import secrets
 import signal
 import tempfile
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
-from veille.app import explain, parts
+from veille.app import clock_words, explain, oncall, parts
 from veille.app.channels import doors, notifiers
-from veille.app.desks import open_desks, take_link
+from veille.app.desks import Desks, open_desks, take_link
 from veille.app.house import house
 from veille.app.operations import check
 from veille.app.replay import build_stages, protector
@@ -26,37 +24,37 @@ from veille.app.systemd import Systemd
 from veille.collectors.interchange import parse_lines
 from veille.config import Loaded, load, packaged
 from veille.demo.mail import MailStandIn
+from veille.demo.scene import Crier, Playing, SceneClock, drained
 from veille.demo.slack import SlackStandIn
-from veille.domain.alert import Severity
 from veille.domain.clock import monotonic_s, utc_now
-from veille.domain.ids import short_id
-from veille.domain.incident import Event, Incident, IncidentState
+from veille.nlp.analyst import Analyst
 from veille.notifiers.base import Notifier
 from veille.pipeline.actions import Actions
 from veille.pipeline.asking import Asking
 from veille.pipeline.clock import Clock
 from veille.pipeline.deliver import Deliver, Sender
+from veille.pipeline.explanations import Explanations
 from veille.pipeline.intake import Intake
 from veille.pipeline.originals import Originals
+from veille.pipeline.redact import Redact
 from veille.pipeline.replay import Replay, Script, Stages
-from veille.pipeline.runner import Runner
-from veille.store import incidents, mentions, outbox, timeline, users
+from veille.pipeline.runner import Runner, Wake
+from veille.pipeline.unsnooze import Unsnooze
+from veille.store import mentions, timeline, users
 from veille.store.engine import Db, SqliteStore
 from veille.telemetry import configure_logs
 from veille.web.app import build
-from veille.web.house import House
 from veille.web.server import listen
 from veille.web.users import add_user
 
 SCENARIO = "nuit-de-crue.jsonl"
 CHANNEL = "C0123456789"
-LOGIN = "astreinte"
-DRAIN_S = 60.0
-WATCHED_S = 40.0
+LOGIN = "camille"
+"""Who is on call that night."""
+WATCHED_S = 30.0
 """How long the night lasts for who watches it; with --exit it goes as fast as it can."""
 DAWN = datetime(2026, 1, 18, 5, tzinfo=UTC)
 """Who watches is left there: the crisis has been told, and its incidents are still open."""
-SHAPES = {Severity.INFO: "●", Severity.WARNING: "◆", Severity.CRITICAL: "▲"}
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,86 +66,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     slack: int
     mail: int
     seconds: float
-
-
-@dataclass(slots=True)
-class SceneClock:
-    """The scenario's time: it leaps while the night is played, then runs on like any clock."""
-
-    at: datetime = field(default_factory=utc_now)
-    since_s: float = field(default_factory=monotonic_s)
-
-    def set(self, at: datetime) -> None:
-        """It is `at` now."""
-        self.at, self.since_s = at, monotonic_s()
-
-    def now(self) -> datetime:
-        """Return the scenario's time."""
-        return self.at + timedelta(seconds=monotonic_s() - self.since_s)
-
-
-class Playing:
-    """The scenario as a stage: one virtual instant a step.
-
-    `pace` is how many real seconds a virtual one lasts at least: people want to watch.
-    """
-
-    name = "scenario"
-
-    def __init__(self, replay: Replay, clock: SceneClock, *, pace: float) -> None:
-        self._instants: AsyncIterator[datetime] = replay.play()
-        self._clock = clock
-        self._pace = pace
-        self.is_over = asyncio.Event()
-
-    async def step(self, now: datetime) -> bool:
-        """Play the next instant; false after the last one."""
-        del now
-        if self.is_over.is_set():
-            return False
-        before = self._clock.at
-        try:
-            self._clock.set(await anext(self._instants))
-        except StopAsyncIteration:
-            self.is_over.set()
-            return False
-        await asyncio.sleep(max(0.0, (self._clock.at - before).total_seconds() * self._pace))
-        return True
-
-
-class Crier:
-    """Prints what happens, for who watches the terminal."""
-
-    name = "crier"
-
-    def __init__(self, store: SqliteStore, zone: ZoneInfo) -> None:
-        self._store = store
-        self._zone = zone
-        self._told = 0
-
-    async def step(self, now: datetime) -> bool:
-        """Print the incidents that opened or ended since the last step."""
-        del now
-        lines = await self._store.read(self._lines)
-        for line in lines[self._told :]:
-            click.echo(line)
-        self._told = len(lines)
-        return False
-
-    def _lines(self, db: Db) -> list[str]:
-        found = incidents.list_(db, states=list(IncidentState), limit=500)
-        by_name = {short_id("I", incident.id): incident for incident in found}
-        return [
-            self._line(event, by_name[event.target])
-            for event in timeline.log(db)
-            if event.kind in {"incident.opened", "incident.resolved"}
-        ]
-
-    def _line(self, event: Event, incident: Incident) -> str:
-        at = event.at.astimezone(self._zone)
-        what = "ouvert" if event.kind == "incident.opened" else "résolu"
-        shape = SHAPES[incident.severity]
-        return f"  {at:%d/%m %H:%M}  {shape} {event.target:<4} {what}  {incident.title}"
 
 
 async def play(*, ends: bool) -> int:
@@ -173,7 +91,8 @@ async def play(*, ends: bool) -> int:
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(), name="runner")
             await scene.is_over.wait()
-            await _drain(store)
+            if not await drained(store):
+                click.echo("some notifications still wait", err=True)
             result = await _result(store, slack, mail, started_s)
             if not ends:
                 click.echo(_summary(result))
@@ -200,12 +119,6 @@ def _configure(folder: Path, slack: SlackStandIn, mail: MailStandIn) -> Loaded:
     return load(folder / "config.toml")
 
 
-def _house(loaded: Loaded, store: SqliteStore, stages: Stages, clock: SceneClock) -> House:
-    """Return what pages are told of the scenario's house."""
-    analyze = stages.analyze.analyst.analyze
-    return house(loaded, store, lambda: stages.evaluate.ruleset, analyze=analyze, now=clock.now)
-
-
 async def _assemble(
     loaded: Loaded,
     store: SqliteStore,
@@ -214,16 +127,66 @@ async def _assemble(
     *,
     watched_s: float,
 ) -> tuple[Runner, Playing]:
-    config = loaded.config
     content = (packaged("examples") / SCENARIO).read_bytes()
     script = Script.of(content, parse_lines(content.splitlines()).mentions)
-    clock, runner = SceneClock(), Runner(now=utc_now)
-    clock.set(script.mentions[0].created_at)
-    stages_for = build_stages(store, loaded, protector(loaded, script))
+    clock = SceneClock()
+    clock.begin(script.mentions[0].created_at)
+    runner = Runner(now=clock.now)
+    analyst = await asyncio.to_thread(parts.load_analyst, loaded)
+    warning = clock_words.warning(loaded) if watched_s else None  # the end is no Monday's work
+    stages = replace(
+        await build_stages(store, loaded, protector(loaded, script), analyst=analyst),
+        clock=Clock(store, parts.promises(loaded), summary=warning),
+        escalate=oncall.escalate(loaded, store),
+    )
+    desks = open_desks(loaded, runner)
+    address = await _open_web(loaded, store, stack, stages, (runner, clock, desks, analyst))
+    slack.people.address = address
+    click.echo(f"{slack.page}  (le canal Slack de démonstration, avec ses boutons)")
+    until = DAWN if watched_s else None
+    origins = {source.id: source for source in loaded.config.source}
+    replay = Replay(store, stages, script, origins=origins, until=until)
+    scene = Playing(store, replay, clock, pace=_pace(script, until, watched_s))
+    delivers = await _add_delivery(loaded, store, runner, stack, (desks, address))
+    runner.add(scene, tick_s=1.0, then=delivers)
+    runner.add(Redact(store), tick_s=1.0, then=delivers)
+    runner.add(Unsnooze(store), tick_s=0.5)
+    runner.add(Crier(store, loaded.timezone), tick_s=0.5)
+    return runner, scene
+
+
+async def _add_delivery(
+    loaded: Loaded,
+    store: SqliteStore,
+    runner: Runner,
+    stack: AsyncExitStack,
+    found: tuple[Desks, str],
+) -> list[Wake]:
+    desks, address = found
+
+    def deliver(name: str, notifier: Notifier) -> Deliver:
+        link = take_link(desks.links, name, address)
+        institution = loaded.config.veille.name
+        sender = Sender(institution=institution, public_url=address, take_link=link)
+        return Deliver(store, receiver=name, notifier=notifier, sender=sender)
+
+    built = await notifiers(loaded, stack)
+    desks.connect(built)
+    return [runner.add(deliver(*one), tick_s=0.5) for one in built.items()]
+
+
+async def _open_web(
+    loaded: Loaded,
+    store: SqliteStore,
+    stack: AsyncExitStack,
+    stages: Stages,
+    found: tuple[Runner, SceneClock, Desks, Analyst],
+) -> str:
+    """Return the address; sessions live by the real clock, all that pages say is the scenario's."""
+    config, (runner, clock, desks, analyst) = loaded.config, found
     health = check(loaded, store, runner, systemd=Systemd(None))
     password = await store.write(_add_login)
-    desks = open_desks(loaded, runner)
-    stages = await stages_for
+    evaluate = stages.evaluate
     site = build(
         store=store,
         settings=config.web,
@@ -233,37 +196,25 @@ async def _assemble(
         actions=Actions(store, route=loaded.route, now=clock.now),
         intake=Intake(store, stages.collect, doors(loaded), now=utc_now, wake=runner.wake),
         health=health,
-        originals=Originals(store, key=None, now=clock.now),
+        originals=Originals(store, key=parts.sealing_key(loaded), now=clock.now),
         now=utc_now,
         shown_now=clock.now,
         topics={topic.id: topic.name for topic in parts.topics(loaded)},
+        explainer=Explanations(analyst),
+        asker=Asking(store, lambda: explain.setting(loaded, evaluate.ruleset, clock.now())),
         slack_desk=desks.slack,
         link_desk=desks.links,
-        asker=Asking(store, lambda: explain.setting(loaded, stages.evaluate.ruleset, clock.now())),
+        on_call=oncall.board(loaded, store, now=clock.now).lines,
+        secret=parts.access_key(loaded),
         promises=parts.promises(loaded),
-        house=_house(loaded, store, stages, clock),
+        house=house(
+            loaded, store, lambda: evaluate.ruleset, analyze=analyst.analyze, now=clock.now
+        ),
     )
-    slack.people.address = address = await listen(site, config.web.listen, stack)
+    address = await listen(site, config.web.listen, stack)
     health.is_started = True
     click.echo(f"{address}  (identifiant : {LOGIN}, mot de passe : {password})")
-    click.echo(f"{slack.page}  (le canal Slack de démonstration, avec ses boutons)")
-    origins = {source.id: source for source in config.source}
-    until = DAWN if watched_s else None
-    replay = Replay(store, stages, script, origins=origins, until=until)
-    scene = Playing(replay, clock, pace=_pace(script, until, watched_s))
-    found = await notifiers(loaded, stack)
-    desks.connect(found)
-
-    def deliver(name: str, notifier: Notifier) -> Deliver:
-        link = take_link(desks.links, name, address)
-        sender = Sender(institution=config.veille.name, public_url=address, take_link=link)
-        return Deliver(store, receiver=name, notifier=notifier, sender=sender)
-
-    delivers = [runner.add(deliver(*one), tick_s=0.5) for one in found.items()]
-    runner.add(scene, tick_s=1.0, then=delivers)
-    runner.add(Clock(store, parts.promises(loaded)), tick_s=0.5)  # nobody is warned
-    runner.add(Crier(store, loaded.timezone), tick_s=0.5)
-    return runner, scene
+    return address
 
 
 def _pace(script: Script, until: datetime | None, watched_s: float) -> float:
@@ -274,24 +225,13 @@ def _pace(script: Script, until: datetime | None, watched_s: float) -> float:
 
 def _add_login(db: Db) -> str:
     """Return the demonstration's password: unlike a real one-time password, it may stay."""
-    password = add_user(db, LOGIN, role="triage", now=utc_now())
+    password = add_user(db, LOGIN, role="editor", now=utc_now())
     user = users.get(db, LOGIN)
     if user is not None:
         users.set_password(
             db, LOGIN, password_hash=user.password_hash, must_change=False, now=user.password_at
         )
     return password
-
-
-async def _drain(store: SqliteStore) -> None:
-    """Wait until the outbox is empty: Slack takes one post a second."""
-    try:
-        async with asyncio.timeout(DRAIN_S):
-            # other tasks empty it, in the store: there is no event to wait for
-            while sum((await store.read(outbox.depth)).values()):  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        click.echo("some notifications still wait", err=True)
 
 
 async def _result(

@@ -173,6 +173,11 @@ class Alert:
     against: tuple[Doubt, ...] = ()
     shadow: bool = False
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether its numbers are of now: its condition holds."""
+        return self.cleared_at is None and self.state is not AlertState.RESOLVED
+
 
 OF_RULE = "rule:"
 """What the name of a condition begins with that is another rule: one may be called `spike`."""

@@ -10,6 +10,8 @@ from veille.domain.incident import QueueState
 
 UNDO_FOR = timedelta(seconds=10)
 """How long an action may be undone: interface.md, principle 6."""
+TWICE = timedelta(seconds=10)
+"""The same words of one person again, so soon, are a second tap on a slow line: they stand once."""
 BULK_LIMIT = 500
 """How many items one bulk action may name."""
 

@@ -45,6 +45,19 @@ class QueueState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """An incident's messages in all: the first was written at `first_at`.
+
+    `authors` are the known ones (0: not kept), followed by `followers`, who may overlap.
+    """
+
+    messages: int
+    authors: int
+    followers: int
+    first_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """Alerts grouped into one thing to deal with.
 
@@ -136,10 +149,10 @@ class Event:
     queue.expired note notification.sent notification.failed notification.diverted
     notification.dropped incident.escalated incident.reopened incident.merged incident.joined
     incident.split incident.splitoff incident.undone queue.released queue.reopened queue.snoozed
-    queue.unsnoozed queue.woken queue.answered queue.reported queue.judged queue.undone
-    draft.written draft.edited draft.proposed draft.approved draft.published draft.dropped
-    draft.undone. `actor` is a user's name, or `veille`. `data` holds
-    numbers and ids, never the text of a mention.
+    queue.unsnoozed queue.woken queue.returned queue.answered queue.reported queue.judged
+    queue.undone draft.written draft.edited draft.proposed draft.approved draft.published
+    draft.dropped draft.undone. `actor` is a user's name, or `veille`. `data` holds numbers and
+    ids, never the text of a mention.
     """
 
     target: str

@@ -10,7 +10,7 @@ from enum import StrEnum
 from veille.domain.alert import Baseline, Condition, Severity
 from veille.domain.card import Card
 from veille.domain.coordination import Coordination
-from veille.domain.incident import IncidentState, Verdict
+from veille.domain.incident import IncidentState, Reach, Verdict
 
 AT_ONCE = timedelta(seconds=10)
 """A first relay is told within seconds. Ten ticks of the stage."""
@@ -85,7 +85,8 @@ class Facts:
     took part. `actor` is who acknowledged, assigned or resolved. `relay` is set of an escalation.
     `touched`, `muted_until` and `merged_into` are the incident's. `verdict` is what people last
     said of it. `diverted` stands in what a fallback is told. `coordination` is set where many
-    accounts may act together.
+    accounts may act together. `reach` are all messages of the incident, None of none;
+    `is_counting`: the alert's numbers are of now.
     """
 
     incident: int
@@ -117,6 +118,8 @@ class Facts:
     verdict: Verdict | None = None
     diverted: Diverted | None = None
     coordination: Coordination | None = None
+    reach: Reach | None = None
+    is_counting: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,30 +45,31 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grave:
+    """How soon what is that grave is resolved at the latest; `nonstop`: day and night."""
+
+    within: timedelta
+    nonstop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Other hours or bounds for some sources (ids or kinds; none: all) and intents (none: all).
 
-    A bound None is not promised there.
+    A bound None is not promised there; nor is one of `grave`, by severity.
     """
 
     sources: frozenset[str] = frozenset()
     intents: frozenset[IntentLabel] = frozenset()
     opening: Opening | None = None
     bounds: Mapping[Duty, timedelta | None] = field(default_factory=dict)
+    grave: Mapping[Severity, Grave | None] = field(default_factory=dict)
 
     def is_for(self, source: str, kind: str, intent: str) -> bool:
         """Whether it changes what is promised there."""
         return (not self.sources or bool(self.sources & {source, kind})) and (
             not self.intents or intent in self.intents
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grave:
-    """How soon what is that grave is resolved at the latest; `nonstop`: day and night."""
-
-    within: timedelta
-    nonstop: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +86,19 @@ class Promises:
     changes: tuple[Change, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     mute: frozenset[str] = frozenset()
-    grave: Mapping[Severity, Grave] = field(default_factory=dict)
+    grave: Mapping[Severity, Grave | None] = field(default_factory=dict)
     robot_within: timedelta = timedelta(seconds=10)
 
     def of(self, source: str, intent: str, severity: Severity | None = None) -> Promise:
         """Return what is promised to who writes so there, in a queue item of that severity."""
         opening, bounds = self.promise.opening, dict[Duty, timedelta | None](self.promise.bounds)
+        graves = dict[Severity, Grave | None](self.grave)
         for change in self.changes:
             if change.is_for(source, self.kinds.get(source, ""), intent):
                 opening = change.opening or opening
                 bounds |= change.bounds
-        grave = None if severity is None else self.grave.get(severity)
+                graves |= change.grave
+        grave = None if severity is None else graves.get(severity)
         if grave is not None:
             bounds[Duty.RESOLUTION] = min(bounds.get(Duty.RESOLUTION) or grave.within, grave.within)
         return Promise(

@@ -9,7 +9,7 @@ _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ′`´＇", "'"))
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss"})
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # Controls that nobody sees and that part a word for the machine: soft hyphen, zero width, bidi.
-_HIDDEN = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_HIDDEN = "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 _JOINING = "\u200c\u200d"  # write Persian words and emoji: hidden only beside a Latin letter
 _LATIN = "A-Za-z\u00c0-\u024f"
 _UNSEEN = re.compile(
@@ -17,6 +17,7 @@ _UNSEEN = re.compile(
     f"|(?<![{_HIDDEN}{_JOINING}])[{_HIDDEN}{_JOINING}]++(?=[{_LATIN}])|[{_HIDDEN}]+"
 )
 _WORD = re.compile(r"[#@]?[^\W_]+", re.UNICODE)
+_LANGUAGE = re.compile(r"(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)
 
 
 def fold(text: str) -> str:
@@ -65,3 +66,9 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 def printable(text: str) -> str:
     """Return text with lone surrogates and control characters replaced by U+FFFD; \\n, \\t stay."""
     return _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def language(written: str | None) -> str | None:
+    """Return a tag of a language, None for what is none (RFC 5646, 2.1; 35 characters: 4.4.1)."""
+    tag = (written or "").replace("_", "-")
+    return tag if _LANGUAGE.fullmatch(tag) else None

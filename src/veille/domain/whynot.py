@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     UNREAD = "unread"  # not analyzed yet
     PARKED = "parked"  # analysis failed
     UNWATCHED = "unwatched"  # it belongs to no watch
+    UNHEARD = "unheard"  # a rule about silence, and its source is not read any more
     UNSEEN = "unseen"  # the rules have not looked yet
     DISABLED = "disabled"
     MUTED = "muted"  # it alerted, and something kept it from being told

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from veille.domain.card import Card
 from veille.domain.ids import short_id
-from veille.domain.incident import IncidentState, Verdict
+from veille.domain.incident import IncidentState, Reach, Verdict
 from veille.domain.notification import Diverted, Facts, Notification, NotificationKind, Quote
 from veille.notifiers.relay import relay_words
 from veille.wording import reasons
@@ -18,6 +18,7 @@ from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
 from veille.wording.coordination import coordination_words
 from veille.wording.format import clock, duration, excerpt, measure, moment, number, until, visible
+from veille.wording.heard import Lately, heard
 
 _QUOTES_MAX = 3  # docs: interface, Slack
 _QUOTE_MAX = 280  # two or three lines of a phone
@@ -151,7 +152,11 @@ def _diverted(told: Diverted, at: datetime, voice: Voice) -> str:
 
 
 def _counts(facts: Facts, voice: Voice) -> str:
-    words = voice.words
+    """Return how much was heard: what the rule counts, or more where more belongs to it."""
+    words, reach = voice.words, facts.reach
+    if reach is not None and reach.messages > max(facts.value, facts.mention_count):
+        known = [_heard(facts, reach, voice), *_certainty(facts.certainty, words)]
+        return " · ".join(known)
     parts = [_messages(facts, words)] if facts.evidence or facts.author_count else []
     if facts.author_count:  # 0: authors are not kept without a pseudonym key
         parts.append(_count("people", facts.author_count, words))
@@ -169,6 +174,21 @@ def _counts(facts: Facts, voice: Voice) -> str:
     since = words(key, clock=_clock(facts.opened_at, facts.at, voice))
     said = [" ".join(parts)] if parts else []  # an alert about veille itself counts no messages
     return " · ".join([*said, since, *_certainty(facts.certainty, words)])
+
+
+def _heard(facts: Facts, reach: Reach, voice: Voice) -> str:
+    is_over, lately = facts.state is IncidentState.RESOLVED, None
+    if facts.window is not None and facts.is_counting and not is_over:
+        value, messages = facts.value, facts.mention_count
+        lately = Lately(value=value, messages=messages, window=facts.window, usual=facts.usual)
+    return heard(
+        voice.words,
+        reach,
+        lately=lately,
+        now=facts.at,
+        zone=voice.zone.key,
+        ended_at=facts.at if is_over else None,
+    )
 
 
 def _certainty(probability: float | None, words: Catalogue) -> list[str]:
@@ -271,7 +291,7 @@ def _card_label(row: tuple[str, ...], said: Mapping[str, str], words: Catalogue)
 
 
 def _why(facts: Facts, words: Catalogue) -> str:
-    rule = _line(facts.rule, _NAME_MAX)
+    rule = _line(facts.annotations.get("summary") or facts.rule, _NAME_MAX)
     if facts.conditions:
         found = reasons.as_of_now(facts.conditions, value=facts.value, authors=facts.author_count)
         said = reasons.summary(

@@ -46,11 +46,13 @@ class SlackReceiver(
 ):
     """A Slack channel. `token` is the name of a secret; the app needs the chat:write scope.
 
-    `fallback` (of every kind) is the id of the receiver that is told while this one fails.
+    `name` (of every kind) is what people call it. `fallback` is the id of the receiver that is told
+    while this one fails.
     `quotes = false` keeps the texts of mentions out of Slack. `timeout` is for one request.
     """
 
     id: str
+    name: str = ""
     token: str
     channel: str
     api_url: str = "https://slack.com/api/"
@@ -87,6 +89,7 @@ class EmailReceiver(
     """
 
     id: str
+    name: str = ""
     host: str
     sender: str
     to: tuple[str, ...]
@@ -134,6 +137,7 @@ class WebhookReceiver(
     """
 
     id: str
+    name: str = ""
     url: str
     secret: str
     allow_private: bool = False
@@ -168,6 +172,7 @@ class MqttReceiver(
     """
 
     id: str
+    name: str = ""
     host: str
     mqtt_topic: str
     node: str = "veille"
@@ -224,6 +229,7 @@ class PushReceiver(
     """
 
     id: str
+    name: str = ""
     to: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
     ttl: str = "4h"

@@ -13,7 +13,7 @@ from veille.alerts.announcing import announce
 from veille.alerts.handling import Handled
 from veille.alerts.items import Doing
 from veille.alerts.settings import RouteSettings
-from veille.domain.deed import Deed, Done, Outcome, Seen, Verb
+from veille.domain.deed import TWICE, Deed, Done, Outcome, Seen, Verb
 from veille.domain.errors import InputError
 from veille.domain.ids import parse_short_id, short_id
 from veille.domain.incident import Event, Incident, QueueState, Verdict
@@ -310,7 +310,7 @@ class Actions:
         return await self.work("flag", actor, change)
 
     async def note(self, target: str, *, text: str, actor: str) -> tuple[str, ...]:
-        """`text` stands in the timeline of `target`; return the colleagues it calls by `@name`."""
+        """`text` is in the timeline of `target`, once within `TWICE`; return whom `@name` calls."""
         words = text.strip()
         if not words or len(words) > NOTE_LENGTH:
             raise InputError(f"a note has 1 to {NOTE_LENGTH} characters")
@@ -323,6 +323,8 @@ class Actions:
             called = tuple(one for one in named(words, known) if one != actor)
             data = {"named": list(called)} if called else {}
             event = Event(target=name, at=work.now, kind="note", actor=actor, text=words, data=data)
+            if timeline.is_repeat(work.db, event, since=work.now - TWICE):
+                return called
             row = timeline.append(work.db, event)
             calls.add(work.db, note=row, names=called, target=name, actor=actor, at=work.now)
             work.audit("note", name, None, {"text": hashed(words), "called": len(called)})

@@ -10,12 +10,13 @@ import msgspec
 
 from veille.alerts.operational import UNANSWERED, awaited, cleared
 from veille.domain.promise import Promises
+from veille.pipeline.unsnooze import bring_back
 from veille.store import alerts, duties, obligations, watermarks
 from veille.store.duties import Warned
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
-BATCH = 200
+BATCH = 50
 """Texts or actions looked at in one transaction: some 50 ms, so that no other write waits long."""
 PROMISED = "clock.promised"
 _FOLLOWED = (("observations", "clock.observed"), ("timeline", "clock.handled"))
@@ -64,7 +65,8 @@ class Clock:
             has_more = has_more or duties.next_seq(db, table, after, limit=1) != after
             if after != before:
                 watermarks.set(db, name, after)
-        obligations.refresh(db, keys, self._promises, now=now)
+        for number, at in obligations.refresh(db, keys, self._promises, now=now).items():
+            bring_back(db, number, at, now)
         if self._summary is not None and not has_more:  # not before all that is known is counted
             self._warn(db, self._summary, now)
         return has_more

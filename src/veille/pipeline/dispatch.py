@@ -22,6 +22,7 @@ from veille.rules.coordination import MIN_ACCOUNTS, coordination
 from veille.store import (
     alerts,
     baselines,
+    echoes,
     incidents,
     mentions,
     observations,
@@ -194,6 +195,7 @@ def _completed(db: Db, facts: Facts) -> Facts:
         usual=usual,
         verdict=said,
         coordination=_coordination(db, facts.incident),
+        reach=echoes.reach(db, facts.incident),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from veille.alerts import drafting, items
 from veille.alerts.items import Doing
-from veille.domain.deed import Deed, Done, Verb
+from veille.domain.deed import TWICE, Deed, Done, Verb
 from veille.domain.draft import Draft, Template
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import parse_short_id
@@ -33,7 +33,7 @@ class Drafts:
         self._run = run
 
     async def write(self, target: str, *, text: str, actor: str, image: str | None = None) -> Draft:
-        """Return the new draft of this queue item."""
+        """Return the new draft of this queue item; sent twice within `TWICE` it is one."""
         letter, number = parse_short_id(target)
         if letter != "Q":
             raise InputError(f"{target}: drafts are written for queue items")
@@ -41,6 +41,10 @@ class Drafts:
 
         def change(work: Work) -> Draft:
             item_of(work.db, number)
+            for known in drafts.of_item(work.db, number):
+                is_same = (known.text, known.image, known.author) == (said, image, actor)
+                if is_same and known.version == 1 and work.now - known.updated_at <= TWICE:
+                    return known
             made = drafts.add(
                 work.db, item=number, text=said, author=actor, image=image, now=work.now
             )

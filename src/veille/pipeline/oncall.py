@@ -71,6 +71,7 @@ class Roster:
             )
             if written is not None
         }
+        self.open_by_design = frozenset(one.id for one in schedules if one.gaps)
         self._read: dict[tuple[str, CalendarRole], tuple[object, Imported]] = {}
 
     @property

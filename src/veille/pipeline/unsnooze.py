@@ -1,10 +1,12 @@
-"""Unsnooze: what was put off comes back to the queue when its time is over, by itself."""
+"""Unsnooze: what was put off comes back by itself, in time or when its author writes again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from veille.alerts import items
+from veille.alerts.handling import Handled
+from veille.domain.incident import QueueItem
 from veille.pipeline.work import item_facts
 from veille.store import audit, queue, timeline
 from veille.store.engine import Db
@@ -29,15 +31,26 @@ class Unsnooze:
         return await self._store.write(lambda db: _wake(db, now)) > 0
 
 
+def bring_back(db: Db, number: int, heard_at: datetime, now: datetime) -> None:
+    """The item is to do again if its author wrote since it was put away; twice is once."""
+    item = queue.get(db, number)
+    if item is not None:
+        _keep(db, item, items.heard(item, heard_at, now))
+
+
 def _wake(db: Db, now: datetime) -> int:
     found = queue.wakes(db, by=now, limit=BATCH)
     for item in found:
-        done = items.wake(item, now)
-        kept = queue.save(db, done.subject, expected_version=item.version)
-        if done.event is not None:
-            timeline.add(db, [done.event])
-        audit.add(
-            db, at=now, actor=ACTOR, action="queue.woken", target=f"Q{item.id}",
-            before=item_facts(item), after=item_facts(kept),
-        )  # fmt: skip
+        _keep(db, item, items.wake(item, now))
     return len(found)
+
+
+def _keep(db: Db, item: QueueItem, done: Handled[QueueItem]) -> None:
+    if done.event is None:
+        return
+    kept = queue.save(db, done.subject, expected_version=item.version)
+    timeline.add(db, [done.event])
+    audit.add(
+        db, at=done.event.at, actor=ACTOR, action=done.event.kind, target=done.event.target,
+        before=item_facts(item), after=item_facts(kept),
+    )  # fmt: skip

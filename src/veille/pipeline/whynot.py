@@ -42,7 +42,7 @@ _TERRITORIAL = frozenset({"territory", "places"})
 class Setting:
     """The rules in force, what they know beside mentions, and how long those are kept.
 
-    `kept` None: nothing was ever deleted by age.
+    `kept` None: nothing was ever deleted by age. `sources` are the configured ones, None: all.
     """
 
     ruleset: RuleSet
@@ -51,6 +51,7 @@ class Setting:
     region: Region = Region.METROPOLE
     territories: Mapping[str, frozenset[str]] = field(default_factory=dict)
     kept: timedelta | None = None
+    sources: frozenset[str] | None = None
 
     @property
     def around(self) -> Around:
@@ -121,7 +122,7 @@ def _followed(db: Db, answer: WhyNot, rule: Rule | None, setting: Setting) -> Wh
         return replace(answer, outcome=waiting.get(state or "", Outcome.UNREAD))
     seen = last[0]
     view = View(seen, last[0].analysis, setting.around)
-    answer = _read(answer, rule, view)
+    answer = _read(answer, rule, view, setting)
     if answer.outcome is not Outcome.CONDITION:
         return answer
     if alert is not None:
@@ -129,7 +130,7 @@ def _followed(db: Db, answer: WhyNot, rule: Rule | None, setting: Setting) -> Wh
     return _nearest(db, answer, rule, view, setting)
 
 
-def _read(answer: WhyNot, rule: Rule, view: View) -> WhyNot:
+def _read(answer: WhyNot, rule: Rule, view: View, setting: Setting) -> WhyNot:
     """Return what the mention itself has against it, CONDITION when nothing."""
     seen = view.observation
     delay = seen.received_at - seen.created_at
@@ -150,6 +151,9 @@ def _read(answer: WhyNot, rule: Rule, view: View) -> WhyNot:
     if first is not None:
         is_elsewhere = first.field in _TERRITORIAL
         return replace(answer, outcome=Outcome.TERRITORY if is_elsewhere else Outcome.WHERE)
+    is_read = setting.sources is None or seen.source in setting.sources
+    if silence is not None and "source" in rule.group_by and not is_read:
+        return replace(answer, outcome=Outcome.UNHEARD)
     if any(not group_values(view, name) for name in rule.group_by):
         return replace(answer, outcome=Outcome.GROUP, group_by=rule.group_by)
     if isinstance(rule.params, NewTerm) and not terms_of(view, rule.params.of):
@@ -267,7 +271,7 @@ def _looks(db: Db, rule: Rule, view: View, setting: Setting) -> Iterator[hindsig
             view=view,
             engine=engine,
             memory=kept.get(rule.feed, {}),
-            around=circumstances(db, ()),
+            around=circumstances(db, (), sources=setting.sources),
             until=hindsight.heard_until(db, setting.now),
         )
         yield from hindsight.looks(db, scene)

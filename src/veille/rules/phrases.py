@@ -122,9 +122,9 @@ def _keys(words: Iterable[str]) -> Keys:
 
 def check_phrase(written: str) -> list[str]:
     """Return the words of a phrase, folded, each with its `*`; InputError for what is none."""
-    if len(written) > MAX_PHRASE_LENGTH:
-        raise InputError(f'"{written[:60]}…" is over {MAX_PHRASE_LENGTH} characters')
     folded = fold(written)
+    if max(len(written), len(folded)) > MAX_PHRASE_LENGTH:
+        raise InputError(f'"{written[:60]}…" is over {MAX_PHRASE_LENGTH} characters')
     found = _WORD.findall(folded)
     if not found or _STRAY.search(folded):
         raise InputError(f'"{written}": write words; * stands only at the end of a word')

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from veille.domain.analysis import FEELINGS, Analysis, SentimentLabel
 from veille.domain.record import Observation
 from veille.domain.text import fold, printable, words
+from veille.rules.phrases import MAX_PHRASE_LENGTH
 
 MAX_ROLE = 80
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -75,8 +76,9 @@ class View:
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        """Every beginning of these words."""
-        return frozenset(word[:end] for word in self.heads for end in range(1, len(word) + 1))
+        """Every beginning of these words that a phrase may ask for."""
+        cut = {word[:MAX_PHRASE_LENGTH] for word in self.heads}  # a word may be the whole text
+        return frozenset(word[:end] for word in cut for end in range(1, len(word) + 1))
 
     @staticmethod
     def words_of(text: str) -> bytes:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from veille.domain.incident import Incident
+from veille.domain.incident import Incident, Reach
 from veille.store.codec import json_list, micros, moment
 from veille.store.engine import Db, Row
 
@@ -27,11 +27,13 @@ _OTHERS = """SELECT i.incident, count(*) AS count FROM json_each(?1) k
     CROSS JOIN evidence e ON e.mention = m.key
     CROSS JOIN incidents i ON i.id = e.incident
     WHERE i.id <> ?2 GROUP BY i.id ORDER BY count DESC, i.id DESC LIMIT ?3"""
-_REACH = """SELECT count(*), coalesce(sum(followers), 0) FROM (
-        SELECT max(m.followers) AS followers FROM (SELECT mention FROM evidence
-            WHERE incident = ? ORDER BY seq DESC LIMIT ?) e
-        JOIN mentions m ON m.key = e.mention
-        WHERE m.author IS NOT NULL AND NOT m.own GROUP BY m.source, m.author)"""
+_REACH = """SELECT sum(count) AS messages, count(author) AS authors, min(first_at) AS first_at,
+        coalesce(sum(followers) FILTER (WHERE author IS NOT NULL), 0) AS followers
+    FROM (SELECT count(*) AS count, CASE WHEN m.own THEN NULL ELSE m.author END AS author,
+            max(m.followers) AS followers, min(m.created_at) AS first_at
+        FROM (SELECT mention FROM evidence WHERE incident = ? ORDER BY seq DESC LIMIT ?) e
+        JOIN mentions m ON m.key = e.mention WHERE m.state <> 'deleted'
+        GROUP BY m.source, CASE WHEN m.own THEN NULL ELSE m.author END)"""
 _OWN = """SELECT key FROM mentions WHERE own AND created_at >= ?1 AND created_at <= ?2
     AND state <> 'deleted' ORDER BY created_at DESC LIMIT ?3"""
 
@@ -70,18 +72,17 @@ def _group(name: str, rows: Sequence[Row]) -> Group:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
-    """Known authors of an incident's newest messages, and how many follow them in all."""
-
-    authors: int
-    followers: int
-
-
-def reach(db: Db, incident_id: int) -> Reach:
-    """Return whom an incident's newest messages come from and may reach; followers may overlap."""
+def reach(db: Db, incident_id: int) -> Reach | None:
+    """Return how much an incident's newest messages are, None of none that is kept."""
     row = db.row(_REACH, (incident_id, LATEST))
-    return Reach(authors=0, followers=0) if row is None else Reach(authors=row[0], followers=row[1])
+    if row is None or row["messages"] is None:
+        return None
+    return Reach(
+        messages=row["messages"],
+        authors=row["authors"],
+        followers=row["followers"],
+        first_at=moment(row["first_at"]),
+    )
 
 
 def others(

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from veille.domain.clock import monotonic_s
 from veille.domain.errors import InputError, StoreError
+from veille.store.alongside import joined
 from veille.store.migrations import MIGRATIONS, NAME
 from veille.store.writer import Lane, Writer
 
@@ -62,10 +62,6 @@ _REMEDIES = {
     "SQLITE_CANTOPEN": "veille may not write there: check the owner of the file and its folder",
     "SQLITE_PERM": "veille may not write there: check the owner of the file and its folder",
 }
-
-
-ALONGSIDE: ContextVar[Callable[[Db], None] | None] = ContextVar("alongside", default=None)
-"""What every change of this task commits with itself: the key of the request that asks for it."""
 
 
 class Db:
@@ -245,12 +241,10 @@ class SqliteStore:
         What `change` raises undoes that change only, and is raised here. StoreError when the
         commit fails (nothing is kept), the store is closed, or a thousand changes wait already.
         A caller cancelled before its change began has changed nothing; after, it may have. What
-        ALONGSIDE holds is committed with it.
+        `alongside.noting` holds is committed with it.
         """
         self._require_open()
-        beside = ALONGSIDE.get()
-        whole = change if beside is None else partial(_both, change, beside)
-        return await asyncio.wrap_future(self._writer.submit(whole, lane=lane))
+        return await asyncio.wrap_future(self._writer.submit(joined(change), lane=lane))
 
     async def read(self, query: Callable[[Db], T]) -> T:
         """Return what `query` reads from one snapshot; it sees every write that has returned."""
@@ -316,12 +310,6 @@ class SqliteStore:
             self._watch.close()
             self._watch = None
         self._writer.close()  # last, so that its connection folds the log and removes it
-
-
-def _both(change: Callable[[Db], T], beside: Callable[[Db], None], db: Db) -> T:
-    result = change(db)
-    beside(db)
-    return result
 
 
 def _create(path: Path) -> None:

@@ -21,7 +21,7 @@ ROBOTS = ("bot", "robot", "auto")
 DEPTH = 10
 """Answers to answers that are followed; a source may send a loop."""
 MOST = 500
-"""Texts of one exchange that are read."""
+"""Texts of one exchange that are read, the newest."""
 
 _DATA = msgspec.json.Decoder(Mapping[str, str | int | float | list[str] | None])
 # the texts below this one and those that repeat it, by what they answer, and those of its thread;
@@ -31,20 +31,21 @@ _EXCHANGE = """WITH RECURSIVE below(key, depth) AS (
         SELECT ?1, 0 UNION SELECT mention, 0 FROM obligations WHERE same_as = ?1 UNION
         SELECT m.key, depth + 1 FROM below JOIN mentions m ON m.reply_to = below.key
         WHERE depth < ?3 LIMIT ?4)
-    SELECT m.key, min(m.created_at, m.received_at) AS at, m.own, m.author, m.role, m.reply_to,
-        f.intent FROM mentions m JOIN queue_facts f ON f.key = m.key
+    SELECT m.key, min(m.created_at, m.received_at) AS at, m.received_at, m.own, m.author, m.role,
+        m.reply_to, f.intent FROM mentions m JOIN queue_facts f ON f.key = m.key
     WHERE +m.state = 'analyzed' AND m.key <> ?1 AND (+m.author = ?5 OR m.own AND (
         m.reply_to IS NULL AND NOT EXISTS (
             SELECT 1 FROM mentions WHERE thread = ?2 AND reply_to IS NOT NULL)
         OR m.reply_to = ?1
         OR EXISTS (SELECT 1 FROM mentions x WHERE x.key = m.reply_to AND x.author = ?5)))
     AND m.key IN (SELECT key FROM below UNION SELECT key FROM mentions WHERE thread = ?2)
-    ORDER BY at, m.id LIMIT ?4"""
+    ORDER BY at DESC, m.id DESC LIMIT ?4"""
 _DONE = "SELECT at, kind, actor, data FROM timeline WHERE target = ? ORDER BY seq"
 _SAID = frozenset({"queue.answered", "draft.published"})
 _UNDONE = frozenset({"queue.undone", "draft.undone"})
 _STOPS = frozenset({QueueState.CLOSED, QueueState.REPORTED, QueueState.OUT_OF_SCOPE})
 _WORKS = frozenset({QueueState.NEW, QueueState.TAKEN})
+_DECIDED = frozenset({Happening.REPLIED, Happening.RESTED, Happening.STOPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +59,24 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wrote:
+    """A next text of the author: when it was written, and when we had it (as it reads now)."""
+
+    at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """What was written after a question: the author's own next texts, and our answers to them."""
 
-    wrote: tuple[Step, ...] = ()
+    wrote: tuple[Wrote, ...] = ()
     replied: tuple[Step, ...] = ()
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the last of the author's next texts came in."""
+        return max((one.received_at for one in self.wrote), default=None)
 
 
 def exchange(db: Db, asker: Asker, *, robot_within: timedelta) -> Exchange:
@@ -70,13 +84,14 @@ def exchange(db: Db, asker: Asker, *, robot_within: timedelta) -> Exchange:
 
     An answer is ours when it replies to one of the author's texts, those that say the same
     included; in a thread without replies, when it comes after. A robot's is none: written under a
-    role of `ROBOTS`, or sooner than `robot_within` after what it answers.
+    role of `ROBOTS`, or sooner than `robot_within` after what it answers. Nor does the author
+    write what comes under such a role.
     """
     rows = db.rows(_EXCHANGE, (asker.key, asker.thread or asker.key, DEPTH, MOST, asker.author))
     asked_at = {asker.key: asker.asked_at}
-    wrote: list[Step] = []
+    wrote: list[Wrote] = []
     replied: list[Step] = []
-    for row in rows:
+    for row in reversed(rows):
         at = moment(row["at"])
         if at < asker.asked_at:
             continue
@@ -88,9 +103,22 @@ def exchange(db: Db, asker: Asker, *, robot_within: timedelta) -> Exchange:
                 replied.append(Step(at=at, what=Happening.REPLIED))
             continue
         asked_at[row["key"]] = at
-        if row["intent"] != IntentLabel.THANKS:
-            wrote.append(Step(at=at, what=Happening.WROTE))
+        if row["intent"] != IntentLabel.THANKS and row["role"] not in ROBOTS:
+            wrote.append(Wrote(at=at, received_at=moment(row["received_at"])))
     return Exchange(wrote=tuple(wrote), replied=tuple(replied))
+
+
+def wrote_again(said: Exchange, done: Sequence[Step]) -> list[Step]:
+    """Return the author's next texts as steps; one that came in after a decision counts from then.
+
+    Who decided had not read it.
+    """
+    decided = [step.at for step in done if step.what in _DECIDED]
+    found: list[Step] = []
+    for one in said.wrote:
+        is_late = any(one.at <= at < one.received_at for at in decided)
+        found.append(Step(at=one.received_at if is_late else one.at, what=Happening.WROTE))
+    return found
 
 
 def done(db: Db, items: Sequence[tuple[int, bool]]) -> list[Step]:
@@ -111,9 +139,12 @@ def _steps(rows: Sequence[Row]) -> list[Step]:
     for row in rows:
         at, by, data = moment(row["at"]), row["actor"], _DATA.decode(row["data"])
         told, deed = data.get("state"), data.get("deed")
-        if by == VEILLE or not row["kind"].startswith(("queue.", "draft.")):
+        if not row["kind"].startswith(("queue.", "draft.")):
             continue
         after = QueueState(told) if isinstance(told, str) and told in set(QueueState) else state
+        if by == VEILLE:
+            state = after  # it came back by itself: what people do next starts there
+            continue
         if row["kind"] in _UNDONE:
             found = [(of, step) for of, step in found if of != deed]
             state = after

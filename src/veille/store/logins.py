@@ -94,6 +94,6 @@ def drop_invitation(db: Db, token_hash: str) -> None:
     db.execute("DELETE FROM invitations WHERE token_hash = ?", (token_hash,))
 
 
-def withdraw_invitation(db: Db, name: str) -> None:
-    """The user has no invitation."""
-    db.execute("DELETE FROM invitations WHERE user = ?", (folded(name),))
+def withdraw_invitation(db: Db, name: str) -> int:
+    """The user has no invitation; return how many there were."""
+    return db.execute("DELETE FROM invitations WHERE user = ?", (folded(name),)).rowcount

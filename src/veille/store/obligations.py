@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from veille.domain.alert import Severity
-from veille.domain.obligation import Account, Clock, Happening, Step, settle
+from veille.domain.obligation import Account, Clock, Happening, Standing, Step, settle
 from veille.domain.promise import ASKING, Duty, Promise, Promises
 from veille.store import happenings
 from veille.store.codec import json_list, micros, moment, to_json
@@ -45,10 +45,10 @@ _ABOVE = """WITH RECURSIVE above(key, depth) AS (
 _KIN = """SELECT o.mention, m.key IN (SELECT value FROM json_each(?4))
         OR m.thread IN (SELECT value FROM json_each(?4)) AS is_near
     FROM mentions m JOIN obligations o ON o.mention = m.key
-    WHERE m.author = ?1 AND m.source = ?2 AND m.key <> ?3 AND o.same_as IS NULL AND o.is_asked
+    WHERE m.author = ?1 AND m.source = ?2 AND m.key <> ?3 AND o.same_as IS NULL
     AND (m.key IN (SELECT value FROM json_each(?4)) OR m.thread IN (SELECT value FROM json_each(?4))
         OR ?5 = (SELECT cluster FROM cluster_members WHERE mention = m.id))
-    ORDER BY o.asked_at, o.mention LIMIT ?6"""
+    ORDER BY o.is_asked DESC, o.asked_at, o.mention LIMIT ?6"""
 _FIRST = """SELECT mention FROM obligations o
     WHERE mention IN (SELECT value FROM json_each(?1)) AND same_as IS NULL AND is_asked
     AND coalesce(outcome, '') NOT IN ('corrected', 'edited') AND (asked_at, mention) < (?2, ?3)
@@ -83,17 +83,21 @@ class _Subject:
     item: int | None
 
 
-def refresh(db: Db, keys: Iterable[str], promises: Promises, *, now: datetime) -> None:
+def refresh(
+    db: Db, keys: Iterable[str], promises: Promises, *, now: datetime
+) -> dict[int, datetime]:
     """Obligations of these mentions, and those they repeat, continue or answer, are as they should.
 
-    Repeating it changes nothing.
+    Return the queue items that stand for what is open and of which the author wrote again, with
+    when that came in. Repeating it changes nothing.
     """
-    waiting, seen = list(dict.fromkeys(keys)), set[str]()
+    waiting, seen, heard = list(dict.fromkeys(keys)), set[str](), dict[int, datetime]()
     while waiting:
         key = waiting.pop(0)
         if key not in seen:
             seen.add(key)
-            waiting += _refresh(db, key, promises, now)
+            waiting += _refresh(db, key, promises, now, heard)
+    return heard
 
 
 def clocks(db: Db, key: str) -> tuple[Clock, ...]:
@@ -106,7 +110,9 @@ def clocks(db: Db, key: str) -> tuple[Clock, ...]:
     return () if body is None else _CLOCKS.decode(body)
 
 
-def _refresh(db: Db, key: str, promises: Promises, now: datetime) -> list[str]:
+def _refresh(
+    db: Db, key: str, promises: Promises, now: datetime, heard: dict[int, datetime]
+) -> list[str]:
     """Return whose obligations must be looked at after this one."""
     subject = _subject(db, key)
     before = db.row("SELECT * FROM obligations WHERE mention = ?", (key,))
@@ -123,7 +129,7 @@ def _refresh(db: Db, key: str, promises: Promises, now: datetime) -> list[str]:
     if not is_asked:
         was_asked = subject.machine in ASKING or (before is not None and before["is_asked"])
         if was_asked or subject.item is not None:
-            _settle(db, subject, promises, is_asked=False)
+            heard |= _settle(db, subject, promises, is_asked=False)
         if was_asked:
             _withdraw(db, subject, before, now)
         return [*followers, *kin]
@@ -131,7 +137,7 @@ def _refresh(db: Db, key: str, promises: Promises, now: datetime) -> list[str]:
     # a cluster is forgotten after a day: what was a repeat then stays one
     first = _first(db, subject, kin, known)
     if first is None:
-        _settle(db, subject, promises, is_asked=True)
+        heard |= _settle(db, subject, promises, is_asked=True)
         return [*kin, *(followers if known is not None else [])]
     _put_repeat(db, subject, first)
     return [*followers, *kin, first]
@@ -173,7 +179,13 @@ def _kin(db: Db, subject: _Subject) -> dict[str, bool]:
     if subject.author is None:
         return {}
     above = [row["key"] for row in db.rows(_ABOVE, (subject.key, happenings.DEPTH))]
-    around = json_list([*above, *([subject.thread] if subject.thread else []), subject.key])
+    near = [*above, *([subject.thread] if subject.thread else []), subject.key]
+    firsts = db.rows(  # who goes on under a repeat goes on under what it repeats
+        """SELECT same_as FROM obligations
+        WHERE mention IN (SELECT value FROM json_each(?)) AND same_as IS NOT NULL""",
+        (json_list(near),),
+    )
+    around = json_list([*near, *(row["same_as"] for row in firsts)])
     rows = db.rows(
         _KIN, (subject.author, subject.source, subject.key, around, subject.cluster, KIN)
     )
@@ -194,7 +206,10 @@ def _first(db: Db, subject: _Subject, kin: Mapping[str, bool], known: str | None
     return rows[0]["mention"] if rows else None
 
 
-def _settle(db: Db, subject: _Subject, promises: Promises, *, is_asked: bool) -> None:
+def _settle(
+    db: Db, subject: _Subject, promises: Promises, *, is_asked: bool
+) -> dict[int, datetime]:
+    """Return the item that stands for it, if the author wrote again and waits."""
     promise = promises.of(subject.source, subject.intent, _severity(db, subject.key))
     if not promises.can_answer(subject.source):
         promise = replace(promise, bounds={})  # nothing is promised where nobody can answer
@@ -207,11 +222,15 @@ def _settle(db: Db, subject: _Subject, promises: Promises, *, is_asked: bool) ->
     said = happenings.exchange(db, asker, robot_within=promises.robot_within)
     replies = _replies(db, subject.key) | {micros(step.at) for step in said.replied}
     replied = [Step(at=moment(at), what=Happening.REPLIED) for at in sorted(replies)]
-    steps = [*said.wrote, *replied, *happenings.done(db, _items(db, subject))]
-    account = settle(
-        subject.asked_at, promise, steps, is_asked=is_asked, has_item=subject.item is not None
-    )
+    items = _items(db, subject)
+    done = happenings.done(db, items)
+    steps = [*happenings.wrote_again(said, done), *replied, *done]
+    account = settle(subject.asked_at, promise, steps, is_asked=is_asked, has_item=bool(items))
+    main = items[0][0] if items else None
+    subject = replace(subject, item=main)
     _put(db, subject, account, promise, replies=sorted(replies), is_asked=is_asked)
+    waits = account.standing is Standing.OPEN
+    return {main: said.heard_at} if waits and main is not None and said.heard_at else {}
 
 
 def _severity(db: Db, key: str) -> Severity | None:
@@ -226,14 +245,19 @@ def _severity(db: Db, key: str) -> Severity | None:
 
 
 def _items(db: Db, subject: _Subject) -> list[tuple[int, bool]]:
-    """Return its queue item, and those of the texts that repeat or continue it."""
-    found = [] if subject.item is None else [(subject.item, True)]
+    """Return its queue items, the one that stands for it (true) first.
+
+    That is its own, else the first of a text that repeats or continues it.
+    """
     rows = db.rows(
         """SELECT q.id FROM obligations o JOIN queue q ON q.mention = o.mention
+        JOIN mentions m ON m.key = o.mention AND m.state = 'analyzed'
         WHERE o.same_as = ? ORDER BY q.id LIMIT ?""",
         (subject.key, KIN),
     )
-    return found + [(row["id"], False) for row in rows]
+    own = [] if subject.item is None else [subject.item]
+    found = [*own, *(row["id"] for row in rows)]
+    return [(number, place == 0) for place, number in enumerate(found)]
 
 
 def _replies(db: Db, key: str) -> set[int]:
@@ -316,6 +340,6 @@ def _withdraw(db: Db, subject: _Subject, before: Row | None, now: datetime) -> N
         outcome, actor, at = EDITED, None, micros(now)
     db.execute(
         """UPDATE obligations SET state = 'ended', is_asked = 1, outcome = ?, actor = ?,
-        decided_at = ? WHERE mention = ?""",
+        decided_at = ?, due_at = NULL, warn_at = NULL WHERE mention = ?""",
         (outcome, actor, at, subject.key),
     )

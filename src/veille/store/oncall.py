@@ -56,6 +56,11 @@ def end_override(db: Db, id: int, *, actor: str, now: datetime) -> Override:
     return _known(db, id)
 
 
+def has_override(db: Db, id: int) -> bool:
+    """Whether there was ever an override of this number."""
+    return db.value("SELECT 1 FROM overrides WHERE id = ?", (id,)) is not None
+
+
 def overrides(db: Db, *, since: datetime) -> list[Override]:
     """Return those that count at `since` or later, oldest first."""
     found = db.rows(

@@ -17,9 +17,11 @@ from veille.store.engine import Db, Row
 
 _OPEN = json_list(state for state in QueueState if state.is_open)
 _ASKS = (IntentLabel.QUESTION, IntentLabel.REQUEST)
-# an answer seen on the platform is one, too; who wrote again since waits for another
+# an answer seen on the platform is one, too; who wrote again since waits for another; what repeats
+# or continues a text is owed what that one is
 _ASKING = """SELECT f.key FROM queue_facts f
-    LEFT JOIN queue q ON q.mention = f.key LEFT JOIN obligations o ON o.mention = f.key
+    LEFT JOIN queue q ON q.mention = f.key LEFT JOIN obligations own ON own.mention = f.key
+    LEFT JOIN obligations o ON o.mention = coalesce(own.same_as, f.key)
     WHERE f.key IN (SELECT value FROM json_each(?1))
     AND f.intent IN (SELECT value FROM json_each(?2))
     AND CASE WHEN o.replied_at IS NULL THEN q.answered_at IS NULL ELSE o.state = 'open' END"""

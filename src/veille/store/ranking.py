@@ -31,6 +31,13 @@ _POINTS = f"""CASE severity {_SEVERITIES} END
         WHEN due_at <= ?1 THEN {CLOCK[Pace.OVERDUE]}
         WHEN warn_at <= ?1 THEN {CLOCK[Pace.SOON]} ELSE {CLOCK[Pace.ON_TIME]} END
     + CASE {_HEARD} ELSE 0 END"""
+_ORDERS = {
+    (False, False): ("(-points, created_at, id) > (?4, ?5, ?6)", "points DESC, created_at, id"),
+    (False, True): ("(-points, created_at, id) < (?4, ?5, ?6)", "points, created_at DESC, id DESC"),
+    (True, False): ("(updated_at, id) < (?4, ?5)", "updated_at DESC, id DESC"),
+    (True, True): ("(updated_at, id) > (?4, ?5)", "updated_at, id"),
+}
+"""What lies beyond a place, and in which order: of what is done with or not, backwards or not."""
 DIGITS = 18
 """Of a number in an address: what a column holds has 19 at most."""
 
@@ -91,26 +98,30 @@ def parse_place(text: str) -> Place:
 
 
 def ranked(
-    db: Db, where: QueueFilter, *, now: datetime, limit: int, after: Place | None = None
+    db: Db,
+    where: QueueFilter,
+    *,
+    now: datetime,
+    limit: int,
+    after: Place | None = None,
+    before: Place | None = None,
 ) -> list[Ranked]:
     """Return up to `limit` items after a place: the most pressing first, ties oldest first.
 
     What is done with comes newest change first. With `after`, clocks count as of its first page.
+    With `before`, those before that place, the nearest first.
     """
-    at = now if after is None else after.at
+    place = after if before is None else before
+    at = now if place is None else place.at
     conditions, params = _conditions(where, at)
-    edge: tuple[int, ...]
-    if where.is_done:
-        order, beyond = "updated_at DESC, id DESC", "(updated_at, id) < (?4, ?5)"
-        points = "NULL"
-        edge = () if after is None else (micros(after.since), after.id)
-    else:
-        order, points = "points DESC, created_at, id", _POINTS
-        beyond = "(-points, created_at, id) > (?4, ?5, ?6)"
-        edge = () if after is None else (-(after.points or 0), micros(after.since), after.id)
-    params[3 : 3 + len(edge)] = edge
+    beyond, order = _ORDERS[where.is_done, before is not None]
+    points = "NULL" if where.is_done else _POINTS
+    if place is not None:
+        first = () if where.is_done else (-(place.points or 0),)
+        edge = (*first, micros(place.since), place.id)
+        params[3 : 3 + len(edge)] = edge
     inner = f"SELECT queue.*, {points} AS points FROM queue WHERE {conditions}"  # noqa: S608
-    limits = f"WHERE {beyond}" if after is not None else ""
+    limits = f"WHERE {beyond}" if place is not None else ""
     rows = db.rows(
         f"SELECT * FROM ({inner}) {limits} ORDER BY {order} LIMIT ?7",  # noqa: S608 constants
         [*params[:6], limit, *params[7:]],

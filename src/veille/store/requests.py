@@ -14,32 +14,31 @@ KEPT = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A request that began; `answer` is what was said, sealed, None while that is not known."""
+    """A request that wrote something; `answer` is what was said, sealed, None where it is lost."""
 
     hash: str
-    process: str
     answer: bytes | None
 
 
-def begin(db: Db, key: str, *, hash: str, process: str, now: datetime) -> Kept | None:
-    """Return what is known of this key; None: it is this request's from now on.
-
-    `key` names user and key at once; `process` is the run of the daemon that does the work.
-    """
-    db.execute("DELETE FROM api_requests WHERE key = ? AND at <= ?", (key, micros(now - KEPT)))
-    row = db.row("SELECT * FROM api_requests WHERE key = ?", (key,))
-    if row is not None:
-        return Kept(hash=row["hash"], process=row["process"], answer=row["answer"])
-    db.execute(
-        "INSERT INTO api_requests (key, hash, process, at) VALUES (?, ?, ?, ?)",
-        (key, hash, process, micros(now)),
+def kept(db: Db, key: str, *, now: datetime) -> Kept | None:
+    """Return what is known of the request of this key, None where it wrote nothing in 24 hours."""
+    row = db.row(
+        "SELECT hash, answer FROM api_requests WHERE key = ? AND at > ?", (key, micros(now - KEPT))
     )
-    return None
+    return None if row is None else Kept(hash=row["hash"], answer=row["answer"])
 
 
-def done(db: Db, key: str, answer: bytes) -> None:
-    """The request of this key was answered so."""
-    db.execute("UPDATE api_requests SET answer = ? WHERE key = ?", (answer, key))
+def note(db: Db, key: str, *, hash: str, now: datetime, answer: bytes | None = None) -> None:
+    """The request of this key has written something, and was answered so; repeatable.
+
+    `key` names user and key at once. Commit it with what the request writes.
+    """
+    db.execute(
+        """INSERT INTO api_requests (key, hash, process, at, answer) VALUES (?, ?, '', ?, ?)
+        ON CONFLICT (key) DO UPDATE SET hash = excluded.hash, at = excluded.at,
+        answer = excluded.answer""",
+        (key, hash, micros(now), answer),
+    )
 
 
 def forget(db: Db, key: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -35,6 +36,21 @@ def append(db: Db, event: Event) -> int:
     return int(db.value("SELECT seq FROM sqlite_sequence WHERE name = 'timeline'") or 0)
 
 
+def is_repeat(db: Db, event: Event, *, since: datetime) -> bool:
+    """Whether the last line of its target says the same, by the same actor, since then."""
+    row = db.row(
+        """SELECT kind, actor, text, at FROM timeline WHERE target = ?
+        ORDER BY seq DESC LIMIT 1""",
+        (event.target,),
+    )
+    said = (event.kind, clean(event.actor), clean(event.text))
+    return (
+        row is not None
+        and (row["kind"], row["actor"], row["text"]) == said
+        and (row["at"] >= micros(since))
+    )
+
+
 def of(db: Db, target: str) -> list[Event]:
     """Return what happened to `I12` or `Q345`, newest last."""
     rows = db.rows("SELECT * FROM timeline WHERE target = ? ORDER BY seq", (target,))
@@ -63,6 +79,18 @@ def whole(db: Db, target: str) -> list[Event]:
         (json_list(found),),
     )
     return [_event(row) for row in rows]
+
+
+def wrote_again(db: Db, targets: Collection[str]) -> set[str]:
+    """Return which of these came back as their author wrote again, and were not decided since."""
+    rows = db.rows(
+        """SELECT DISTINCT t.target FROM timeline t
+        WHERE t.target IN (SELECT value FROM json_each(?)) AND t.kind = 'queue.returned'
+        AND NOT EXISTS (SELECT 1 FROM timeline d WHERE d.target = t.target AND d.seq > t.seq AND
+            d.kind IN ('queue.changed', 'queue.answered', 'queue.reported', 'draft.published'))""",
+        (json_list(targets),),
+    )
+    return {row["target"] for row in rows}
 
 
 def last_change(db: Db, target: str) -> Event | None:

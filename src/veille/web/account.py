@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from aiohttp import web
 
 from veille.store import audit, factors, push, users
@@ -21,6 +23,8 @@ _PUSH_DONE = {
     f"push_{one}"
     for one in ("on", "off", "tried", "gone", "refused", "many", "slow", "wrong", "stale")
 } | {"kept", "unkept"}
+_WRONG = {"slow": (), "wrong": ("current",), "different": ("again",)}
+"""Fields by what is wrong with them; the rest is about the new password."""
 OTHERS = "others"
 """In a form: every session but this one."""
 
@@ -53,6 +57,7 @@ async def _show(
         "account.html",
         status=status,
         problem=site.say(f"web.account.{problem}") if problem else None,
+        wrong=_WRONG.get(problem or "", ("new",) if problem else ()),
         done=site.say(f"web.account.{done}") if done in _DONE else None,
         sessions=live,
         has_password=user is not None and user.password_hash != NO_PASSWORD,
@@ -71,7 +76,7 @@ async def change_password(request: web.Request) -> web.Response:
     site, visitor = site_of(request), visitor_of(request)
     form = await form_of(request)
     current, new, again = (form.get(key, "") for key in ("current", "new", "again"))
-    if await throttle.prove(site.store, visitor.name, now=site.now()):
+    if await throttle.prove(site.store, visitor.name, "password", now=site.now()):
         return await _show(request, problem="slow", status=429)
     user = await site.store.read(lambda db: users.get(db, visitor.name))
     is_right = await site.passwords.check(user.password_hash if user else None, current)
@@ -106,7 +111,7 @@ async def _replace(request: web.Request, user: User, password_hash: str) -> str 
         if found is None:  # an administrator was faster: what they set stays
             return None
         users.set_password(db, user.name, password_hash=password_hash, must_change=False, now=now)
-        throttle.proven(db, user.name)
+        throttle.proven(db, user.name, "password")
         audit.add(db, at=now, actor=user.name, action="password.change", target=user.name)
         opened = sessions.opening(request, found[0].proof)
         return sessions.open_session(db, user, now=now, instead_of=None, opened=opened)
@@ -120,20 +125,32 @@ async def revoke(request: web.Request) -> web.Response:
     form = await form_of(request)
     wanted, now = form.get("session", ""), site.now()
 
-    def close(db: Db) -> None:
-        if wanted == OTHERS:
-            count = users.end_sessions(db, visitor.name, besides=visitor.session)
-            said = {"sessions": count}
-            audit.add(
-                db, at=now, actor=visitor.name, action="session.revoke", target=visitor.name,
-                before=said, after={"sessions": 0},
-            )  # fmt: skip
-        elif any(one.token_hash == wanted for one in users.sessions(db, visitor.name)):
-            users.end_session(db, wanted)
-            audit.add(db, at=now, actor=visitor.name, action="session.revoke", target=visitor.name)
-
-    await site.store.write(close)
+    if wanted == OTHERS:
+        await site.store.write(
+            lambda db: close_all(db, visitor.name, besides=visitor.session, now=now)
+        )
+    else:
+        await site.store.write(lambda db: close_one(db, visitor.name, wanted, now=now))
     return see("/account?done=revoked")
+
+
+def close_one(db: Db, name: str, token_hash: str, *, now: datetime) -> bool:
+    """Whether this session was the user's, and is closed."""
+    if all(one.token_hash != token_hash for one in users.sessions(db, name)):
+        return False
+    users.end_session(db, token_hash)
+    audit.add(db, at=now, actor=name, action="session.revoke", target=name)
+    return True
+
+
+def close_all(db: Db, name: str, *, besides: str, now: datetime) -> int:
+    """The user has no session but that of the hash `besides`; return how many there were."""
+    count = users.end_sessions(db, name, besides=besides)
+    audit.add(
+        db, at=now, actor=name, action="session.revoke", target=name,
+        before={"sessions": count}, after={"sessions": 0},
+    )  # fmt: skip
+    return count
 
 
 async def choose_language(request: web.Request) -> web.Response:

@@ -16,6 +16,7 @@ from veille.domain.access import Access
 from veille.domain.promise import Promises
 from veille.store.protocol import Store
 from veille.web import (
+    accessibility_page,
     account,
     answer_forms,
     audit_page,
@@ -45,6 +46,7 @@ from veille.web import (
     queue_page,
     rules_page,
     search_page,
+    sessions,
     silence_page,
     slack,
     sources_page,
@@ -132,7 +134,6 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("POST", "/account/push/remove", push_page.remove, Access.READ),
     ("POST", "/account/offline", push_page.keep, Access.READ),
     ("GET", "/users", people_page.page, Access.ADMIN),
-    ("POST", "/users/add", people_page.add, Access.ADMIN),
     ("POST", "/users/{verb}", people_page.change, Access.ADMIN),
     ("GET", "/live", live.page_stream, Access.READ),
     ("GET", "/more", more_page.page, Access.READ),
@@ -151,6 +152,7 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("GET", "/manifest.webmanifest", installable.manifest, Access.PUBLIC),
     ("GET", "/sw.js", installable.worker, Access.PUBLIC),
     ("GET", "/offline", installable.offline, Access.PUBLIC),
+    ("GET", "/accessibility", accessibility_page.page, Access.PUBLIC),
     ("POST", "/hooks/{source}", hooks.receive, Access.PUBLIC),
     ("POST", "/slack/actions", slack.actions, Access.PUBLIC),
     ("POST", "/slack/commands", slack.commands, Access.PUBLIC),
@@ -265,4 +267,5 @@ def _templates(
     environment.loader = jinja2.DictLoader(sources)
     environment.globals.update(t=say, menu=MENU, institution=institution, static=dict(files.paths))
     environment.globals["bars"] = taste.BARS
+    environment.globals["idle_s"] = round(sessions.IDLE.total_seconds())
     return environment

@@ -62,7 +62,7 @@ class _Loaded:
 async def page(request: web.Request) -> web.Response:
     """The newest rows that the filter leaves; 400 for a filter that makes no sense."""
     site, words = site_of(request), words_of(request)
-    where, before = _asked(request), _before(request)
+    where, before = asked(request), _before(request)
     loaded = await site.store.read(lambda db: _load(db, where, before))
     shown = loaded.entries[:PAGE]
     given = {name: request.query.get(name, "") for name in _FIELDS}
@@ -88,7 +88,7 @@ async def page(request: web.Request) -> web.Response:
 
 async def export(request: web.Request) -> web.StreamResponse:
     """The rows that the filter leaves, newest first, as JSON Lines; who took them is a row too."""
-    site, where = site_of(request), _asked(request)
+    site, where = site_of(request), asked(request)
     response = web.StreamResponse(headers={
         "Content-Type": "application/jsonl; charset=utf-8",
         "Content-Disposition": 'attachment; filename="veille-audit.jsonl"',
@@ -96,8 +96,8 @@ async def export(request: web.Request) -> web.StreamResponse:
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    asked = repr(where).encode("utf-8", "surrogatepass")
-    after = {"format": "jsonl", "filter": hmac.digest(site.secret, asked, "sha256").hex()[:16]}
+    written = repr(where).encode("utf-8", "surrogatepass")
+    after = {"format": "jsonl", "filter": hmac.digest(site.secret, written, "sha256").hex()[:16]}
     # before the first byte: whoever breaks off has had some of it
     note = partial(
         audit.add, at=site.now(), actor=visitor_of(request).name, action="export",
@@ -131,7 +131,8 @@ def _load(db: Db, where: TrailFilter, before: int | None) -> _Loaded:
     )
 
 
-def _asked(request: web.Request) -> TrailFilter:
+def asked(request: web.Request) -> TrailFilter:
+    """Return the filter of the address; 400 for one that makes no sense."""
     given = {name: request.query.get(name, "").strip() for name in _FIELDS}
     if any(len(value) > _LONGEST for value in given.values()):
         raise web.HTTPBadRequest

@@ -8,25 +8,30 @@ from dataclasses import dataclass
 from veille.domain.alert import Alert, AlertState
 from veille.domain.analysis import UrgencyLabel
 from veille.domain.ids import short_id
-from veille.domain.incident import Incident, IncidentState
+from veille.domain.incident import Incident, IncidentState, Reach
 from veille.domain.record import StoredMention
-from veille.store import alerts, baselines, incidents, mentions
+from veille.store import alerts, baselines, echoes, incidents, mentions
 from veille.store.engine import Db
 from veille.web.words import Words
 from veille.wording.format import visible
+
+MESSAGES = 8
+"""The newest of an incident that are quoted, weighed and read for places: everywhere the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """An incident with its alerts, the strongest first, and its newest messages, newest last.
 
-    `usual` is the mean count of the strongest alert per window before, None when unknown.
+    `usual` is the mean count of the strongest alert per window before, None when unknown; `reach`
+    are all of its messages, None of none, or where no messages were asked for.
     """
 
     incident: Incident
     alerts: tuple[Alert, ...]
     mentions: tuple[StoredMention, ...]
     usual: float | None
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ def find(db: Db, incident: Incident, *, limit: int) -> Found:
         alerts=tuple(found),
         mentions=tuple(stored[key] for key in keys if key in stored),
         usual=baselines.usual(db, found[0], before=incident.opened_at) if found else None,
+        reach=echoes.reach(db, incident.id) if limit else None,
     )
 
 
@@ -78,18 +84,23 @@ def card(found: Found, words: Words) -> Card:
         id=short_id("I", found.incident.id),
         title=visible(found.incident.title),
         count=_count(found, words),
-        places=words.places(found.mentions),
-        quote=_telling(found.mentions),
+        places=words.places(found.mentions[-MESSAGES:]),
+        quote=_telling(found.mentions[-MESSAGES:]),
         owner=words.owner(found.incident),
     )
 
 
 def _count(found: Found, words: Words) -> str:
-    if not found.alerts:
-        return ""
-    urgencies = [each.analysis.urgency for each in found.mentions if each.analysis]
+    urgencies = [each.analysis.urgency for each in found.mentions[-MESSAGES:] if each.analysis]
     scores = [urgency.score for urgency in urgencies if urgency.label is UrgencyLabel.URGENT]
-    return words.count(found.alerts[0], usual=found.usual, certainty=max(scores, default=None))
+    certainty, reach = max(scores, default=None), found.reach
+    top = found.alerts[0] if found.alerts else None
+    if top is not None and (reach is None or reach.messages <= max(top.value, top.mention_count)):
+        return words.count(top, usual=found.usual, certainty=certainty)
+    if reach is None:
+        return ""
+    said = words.heard(found.incident, reach, top, usual=found.usual)
+    return said if certainty is None else f"{said} · {words.certainty(certainty)}"
 
 
 def _telling(found: Sequence[StoredMention]) -> StoredMention | None:

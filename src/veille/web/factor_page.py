@@ -40,6 +40,7 @@ async def _show(
         "factor.html",
         status=status,
         problem=site.say(f"people.factor.{problem}") if problem else None,
+        wrong={"wrong": _asks(request), "wrong_code": ("code",)}.get(problem or "", ()),
         done=site.say(f"people.factor.{done}") if done in _DONE else None,
         factor=factor if factor and factor.confirmed_at else None,
         secret=second_factor.written(secret) if secret else None,
@@ -58,8 +59,8 @@ async def propose(request: web.Request) -> web.Response:
     secret = second_factor.new_secret()
     sealed = second_factor.sealed(site.secret, visitor.name, secret)
     now = site.now()
-    if not await site.store.write(
-        lambda db: factors.propose(db, visitor.name, sealed=sealed, now=now)
+    if not await again.write(
+        request, lambda db: factors.propose(db, visitor.name, sealed=sealed, now=now)
     ):
         return see("/account/factor")
     return await _show(request, secret=secret)
@@ -69,7 +70,7 @@ async def confirm(request: web.Request) -> web.Response:
     """The secret counts from now on, since the app gave its code; other sessions are closed."""
     site, visitor = site_of(request), visitor_of(request)
     code = (await form_of(request)).get("code", "")
-    if await throttle.prove(site.store, visitor.name, now=site.now()):
+    if await throttle.prove(site.store, visitor.name, "code", now=site.now()):
         return await _show(request, problem="slow", status=429)
     factor = await site.store.read(lambda db: factors.get(db, visitor.name))
     if factor is None or factor.confirmed_at is not None:
@@ -86,7 +87,7 @@ async def confirm(request: web.Request) -> web.Response:
     def keep(db: Db) -> bool:
         if not factors.confirm(db, visitor.name, step=step, macs=macs, now=now):
             return False
-        throttle.proven(db, visitor.name)
+        throttle.proven(db, visitor.name, "code")
         users.end_sessions(db, visitor.name, besides=visitor.session)
         users.prove_session(db, visitor.session)
         audit.add(
@@ -95,7 +96,7 @@ async def confirm(request: web.Request) -> web.Response:
         )  # fmt: skip
         return True
 
-    if not await site.store.write(keep):
+    if not await again.write(request, keep):
         return see("/account/factor")
     return await _show(request, codes=codes)
 
@@ -116,7 +117,7 @@ async def renew(request: web.Request) -> web.Response:
         audit.add(db, at=now, actor=visitor.name, action="factor.renew", target=visitor.name)
         return True
 
-    is_done = await site.store.write(keep)
+    is_done = await again.write(request, keep)
     return await _show(request, codes=codes) if is_done else see("/account/factor")
 
 
@@ -126,7 +127,7 @@ async def remove(request: web.Request) -> web.Response:
     form = await form_of(request)
     if doubt := await again.doubt(request, form):
         return await _show(request, problem=doubt, status=400)
-    if await throttle.prove(site.store, visitor.name, now=site.now()):
+    if await throttle.prove(site.store, visitor.name, "code", now=site.now()):
         return await _show(request, problem="slow", status=429)
     now = site.now()
 
@@ -134,7 +135,7 @@ async def remove(request: web.Request) -> web.Response:
         code = form.get("code", "")
         if second_factor.spend(db, visitor.name, code, key=site.secret, now=now) is None:
             return False
-        throttle.proven(db, visitor.name)
+        throttle.proven(db, visitor.name, "code")
         factors.remove(db, visitor.name)
         users.end_sessions(db, visitor.name, besides=visitor.session)
         audit.add(
@@ -144,12 +145,17 @@ async def remove(request: web.Request) -> web.Response:
         return True
 
     try:
-        is_gone = await site.store.write(drop)
+        is_gone = await again.write(request, drop)
     except InputError:
         return await _show(request, problem="unreadable", status=400)
     if not is_gone:
         return await _show(request, problem="wrong_code", status=400)
     return see("/account/factor?done=removed")
+
+
+def _asks(request: web.Request) -> tuple[str, ...]:
+    """Return the ids that the field of the password may have, in the form that was sent."""
+    return "current", f"current-{request.path.rpartition('/')[2]}"
 
 
 def _opened(request: web.Request, sealed: bytes) -> bytes | None:

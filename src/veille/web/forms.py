@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
@@ -11,19 +12,28 @@ from veille.domain.access import Access
 from veille.domain.correction import CHOICES, TAKEN_BACK
 from veille.domain.deed import Done
 from veille.domain.errors import ConflictError, InputError, ReasonError, RereadError, TargetError
-from veille.domain.ids import short_id
+from veille.domain.ids import parse_short_id, short_id
 from veille.domain.incident import Verdict
 from veille.store import timeline
-from veille.web import answer_forms, incident_page, item_page, neighbours, reshape, undo
+from veille.web import (
+    answer_forms,
+    incident_page,
+    item_page,
+    neighbours,
+    queue_page,
+    reshape,
+    undo,
+)
 from veille.web.deeds import active, deed_of
 from veille.web.orders import Act, Order, order_of
 from veille.web.silence_page import length_of
 from veille.web.site import see, visitor_of, words_of
+from veille.web.views import is_list
 from veille.web.words import number_of
 
 _NOTE_LENGTH = 2000
 _CALL = "call."
-_KEPT = ("text", "reason", "waiting_for")
+_KEPT = ("text", "alt", "link", "reason", "waiting_for")
 """What a person wrote: it is in the form again when the action was refused."""
 TAKE_BACK = "-"
 """In a form: the person's label is withdrawn; an empty field says nothing."""
@@ -164,17 +174,27 @@ async def _run(
     try:
         done = await act(order)
     except ConflictError as error:
-        problem = await _conflict(request, order, error)
-        return await show(request, problem=problem, status=409, kept=_kept(order, verb))
+        problem, status = await _conflict(request, order, error), 409
     except InputError as error:
-        return await show(
-            request, problem=_refusal(order, verb, error), status=400, kept=_kept(order, verb)
-        )
+        problem, status = _refusal(order, verb, error), 400
+    else:
+        return _done(request, order, verb, done)
+    back = undo.safe_back(order.field("back"), "")
+    if is_list(back):  # who works through a list stays there
+        query = parse_qs(urlsplit(back).query)
+        return await queue_page.show(request, query, problem=problem, status=status)
+    return await show(request, problem=problem, status=status, kept=_kept(order, verb))
+
+
+def _done(request: web.Request, order: Order, verb: str, done: str | Done | None) -> web.Response:
+    """Return the way to the page the form stood on: it says what was done, at its row of a list."""
+    letter, number = parse_short_id(order.target)
     path = f"/{'incidents' if letter == 'I' else 'queue'}/{number}"
     back = undo.safe_back(order.field("back"), path + neighbours.carried(request))
+    row = f"#row-{number}" if is_list(back) else ""
     if isinstance(done, Done):
-        return see(undo.after(back, done, done=_word(order, verb)))
-    return see(undo.after(back, Done(), done=done or verb))
+        return see(undo.after(back, done, done=_word(order, verb)) + row)
+    return see(undo.after(back, Done(), done=done or verb) + row)
 
 
 def _word(order: Order, verb: str) -> str:
@@ -208,4 +228,4 @@ def _refusal(order: Order, verb: str, error: InputError) -> str:
 
 def _kept(order: Order, verb: str) -> dict[str, str]:
     kept = {name: order.fields[name] for name in _KEPT if order.fields.get(name)}
-    return {"verb": verb} | kept if kept else {}
+    return {"verb": verb, "draft": order.field("draft")} | kept if kept else {}

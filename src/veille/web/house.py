@@ -11,6 +11,7 @@ from veille.alerts.oncall_settings import EscalationSettings
 from veille.domain.oncall import CalendarRole, Override, Shift
 from veille.rules.model import RuleSet
 from veille.store.oncall import Copy
+from veille.wording.receivers import Receiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,10 @@ class Roll(Protocol):
     def now(self) -> Shift: ...
     @property
     def next(self) -> Shift | None: ...
+    @property
+    def gaps(self) -> Sequence[Shift]: ...
+    @property
+    def overlaps(self) -> Sequence[Shift]: ...
     @property
     def overrides(self) -> Sequence[Override]: ...
     @property
@@ -141,5 +146,6 @@ class House:
 
     sources: Sequence[SourceInfo] = ()
     quota: Callable[[], Mapping[str, float]] = field(default=_no_quota)
+    receivers: Sequence[Receiver] = ()
     rules: RuleDesk | None = None
     rota: RotaDesk | None = None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
 
 from veille.alerts.announcing import title
-from veille.domain.alert import Severity
+from veille.domain.alert import Alert, AlertState, Severity
 from veille.domain.coordination import Coordination
 from veille.domain.evidence import Example
 from veille.domain.ids import short_id
-from veille.domain.incident import Event, Incident, IncidentState, Verdict
+from veille.domain.incident import Event, Incident, IncidentState, Reach, Verdict
 from veille.domain.record import StoredMention
 from veille.domain.text import fold
 from veille.domain.text import words as words_in
@@ -31,7 +31,7 @@ from veille.store import (
     users,
     verdicts,
 )
-from veille.store.echoes import Group, Reach
+from veille.store.echoes import Group
 from veille.store.engine import Db
 from veille.web import called, presence, undo
 from veille.web.cards import Card, Found, card, find
@@ -41,29 +41,35 @@ from veille.web.site import done_of, render_watched, site_of, visitor_of, words_
 from veille.web.sparkline import spark
 from veille.web.story import Told, story
 from veille.web.words import Words, number_of
+from veille.wording.catalogue import Catalogue
 from veille.wording.coordination import coordination_words
 from veille.wording.format import number as numeral
 from veille.wording.format import visible
 
-_MESSAGES = 20
-"""Messages quoted in full, the newest that say something else."""
+_MESSAGES, _TELLING = 20, 12
+"""Messages quoted in full: the newest that say something else, and before them those of which it is
+known what the rules saw in them."""
 _HEARD = 60
 """Messages that are lines of the story."""
 _WEIGHED = 150
 """Weighed for signs of coordination here; a notification weighs more (pipeline/dispatch.py)."""
+_MERGERS = 50
+"""Incidents to merge with that are offered: of hundreds the list alone weighed 46 kB."""
 _OTHERS = 5
 _OWN = 10
 _UP_TO = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class Loaded:
+    """What the page and the API tell of an incident, of one snapshot."""
+
     found: Found
     heard: list[Group]
     stored: Mapping[str, StoredMention]
     own: list[StoredMention]
     times: list[datetime]
-    reach: Reach
+    reach: Reach | None
     others: list[tuple[Incident, int]]
     coordination: Coordination | None
     examples: Mapping[str, tuple[Example, ...]]
@@ -76,7 +82,8 @@ class _Loaded:
     marks: Mapping[str, str]
 
 
-def _load(db: Db, number: int, request: web.Request, now: datetime) -> _Loaded | None:
+def load(db: Db, number: int, request: web.Request, now: datetime) -> Loaded | None:
+    """Return what is told of an incident to who asks, None for one that does not exist."""
     incident = incidents.get(db, number)
     if incident is None:
         return None
@@ -84,25 +91,34 @@ def _load(db: Db, number: int, request: web.Request, now: datetime) -> _Loaded |
     found = find(db, incident, limit=_MESSAGES)
     until = incident.resolved_at or now
     own = echoes.own_words(db, since=incident.opened_at, until=until, limit=_OWN)
-    stored = mentions.stored(db, [*(group.key for group in groups[-_HEARD:]), *own])
-    return _Loaded(
+    marked = examples.of(db, found.alerts)
+    telling = spans_of(marked)
+    heard = [group.key for group in groups[-_HEARD:]]
+    stored = mentions.stored(db, [*heard, *telling, *own])
+    return Loaded(
         found=found,
         heard=groups,
         stored=stored,
         own=[stored[key] for key in own if key in stored],
         times=arrivals.of_incident(db, number, limit=echoes.LATEST),
-        reach=echoes.reach(db, number),
+        reach=found.reach,
         others=echoes.others(db, number, [group.cluster for group in groups], limit=_OTHERS),
         coordination=_coordination(db, number),
-        examples=examples.of(db, found.alerts),
+        examples=marked,
         events=timeline.whole(db, name),
         people=[user.name for user in users.list_(db) if user.disabled_at is None],
         verdict=verdicts.of(db, number),
         since=looks.since(db, visitor_of(request).name, name, now=now),
         offer=undo.offered(request, db, back=f"/incidents/{number}"),
-        open_ones=[other for other in incidents.unresolved(db) if other.id != number],
+        open_ones=[other for other in _at_work(db) if other.id != number][:_MERGERS],
         marks=pulse.marks(db, (name,)),
     )
+
+
+def _at_work(db: Db) -> list[Incident]:
+    """Return incidents at work, the gravest and newest first; one more than is offered."""
+    states = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
+    return incidents.list_(db, states=states, limit=_MERGERS + 1)
 
 
 def _coordination(db: Db, number: int) -> Coordination | None:
@@ -127,13 +143,14 @@ async def show(
     if number is None:
         raise web.HTTPNotFound
     store = site_of(request).store
-    loaded = await store.read(lambda db: _load(db, number, request, words.now))
+    loaded = await store.read(lambda db: load(db, number, request, words.now))
     if loaded is None:
         raise web.HTTPNotFound
     await _look(request, short_id("I", number))
     shown, incident = card(loaded.found, words), loaded.found.incident
-    lines, older = _story(loaded, words)
-    quoted = [group for group in loaded.heard if group.key in loaded.stored][-_MESSAGES:]
+    lines, older = main_courante(loaded, words)
+    spans = spans_of(loaded.examples)
+    quoted = _quoted(loaded, spans)
     return render_watched(
         request,
         "incident.html",
@@ -147,18 +164,20 @@ async def show(
         undoing=loaded.offer,
         present=presence.said(request, shown.id),
         reasons=[reason(alert, words) for alert in loaded.found.alerts],
-        spans=spans_of(loaded.examples),
+        spans=spans,
+        anchors={f"m-{group.key}" for group in quoted},
         quotes=[(loaded.stored[group.key], group) for group in quoted],
         more=len(loaded.heard) - len(quoted),
         lines=lines,
         older=older,
         since=loaded.since,
-        told=[words.told(event) for event in _first_told(loaded.events)],
+        told=_told(loaded.events, words),
         facts=_facts(loaded, shown, words),
         spark=spark(loaded.times, words, until=incident.resolved_at or words.now),
-        emergency=_emergency(loaded.found.mentions, words),
+        emergency=emergency(loaded.found.mentions, words),
         organised=coordination_words(words.say, loaded.coordination),
         others=[_other(each, count, words) for each, count in loaded.others],
+        alerts=[(each.fingerprint, _alert(each, words)) for each in loaded.found.alerts],
         mergers=[(short_id("I", each.id), visible(each.title)) for each in loaded.open_ones],
         people=loaded.people,
         verdict=loaded.verdict,
@@ -169,7 +188,7 @@ async def show(
     )
 
 
-def _story(loaded: _Loaded, words: Words) -> tuple[list[Told], int]:
+def main_courante(loaded: Loaded, words: Words) -> tuple[list[Told], int]:
     """Return the main courante, and how many lines came before it."""
     return story(
         loaded.events,
@@ -191,7 +210,7 @@ async def _look(request: web.Request, target: str) -> None:
     await called.arrived(request, target)
 
 
-def _facts(loaded: _Loaded, shown: Card, words: Words) -> list[tuple[str, str]]:
+def _facts(loaded: Loaded, shown: Card, words: Words) -> list[tuple[str, str]]:
     """Return what is known of an incident as (name, value), what is unknown left out."""
     incident, say = loaded.found.incident, words.say
     values = {
@@ -199,7 +218,7 @@ def _facts(loaded: _Loaded, shown: Card, words: Words) -> list[tuple[str, str]]:
         "taken": _taken(incident, words),
         "places": ", ".join(shown.places),
         "reach": _reach(loaded.reach, words),
-        "messages": say.count("web.count.messages", sum(group.count for group in loaded.heard)),
+        "messages": _messages(loaded, say),
     }
     return [(say(f"live.fact.{name}"), value) for name, value in values.items() if value]
 
@@ -219,8 +238,12 @@ def wait_words(start: datetime, end: datetime, words: Words) -> str:
     return Words(say=words.say, timezone=words.timezone, now=end).wait(start)
 
 
-def _reach(reach: Reach, words: Words) -> str:
-    if not reach.authors:
+def _messages(loaded: Loaded, say: Catalogue) -> str:
+    return say.count("web.count.messages", loaded.reach.messages) if loaded.reach else ""
+
+
+def _reach(reach: Reach | None, words: Words) -> str:
+    if reach is None or not reach.authors:
         return ""
     people = words.say.count("web.count.people", reach.authors)
     if not reach.followers:
@@ -229,7 +252,7 @@ def _reach(reach: Reach, words: Words) -> str:
     return words.say("live.fact.followed", people=people, followers=followers)
 
 
-def _emergency(found: Sequence[StoredMention], words: Words) -> list[tuple[str, list[str]]]:
+def emergency(found: Sequence[StoredMention], words: Words) -> list[tuple[str, list[str]]]:
     """Return what the emergency cards of all messages say, each thing once.
 
     A place is said once however it is written, as exactly as it was anywhere; the town's name alone
@@ -263,13 +286,34 @@ def _other(incident: Incident, count: int, words: Words) -> tuple[int, Severity,
     return incident.id, incident.severity, f"{name} · {visible(incident.title)} · {state} · {said}"
 
 
-def _first_told(events: Iterable[Event]) -> list[Event]:
-    """Return the first of each thing that happened with each receiver; the timeline has all."""
+def _quoted(loaded: Loaded, telling: Collection[str]) -> list[Group]:
+    """Return what is quoted in full, newest last: the newest, and `telling` ones before them."""
+    known = [group for group in loaded.heard if group.key in loaded.stored]
+    before = [group for group in known[:-_MESSAGES] if group.key in telling]
+    return [*before[-_TELLING:], *known[-_MESSAGES:]]
+
+
+def _alert(alert: Alert, words: Words) -> str:
+    key = "firing" if alert.state is AlertState.FIRING else "over"
+    state = words.say(f"live.incident.split_{key}")
+    return words.say("live.incident.split_alert", name=visible(title(alert)), state=state)
+
+
+def _told(events: Iterable[Event], words: Words) -> list[str]:
+    """Return who was told when for the first time, and what did not go; the timeline has all.
+
+    `20:41 · Slack #astreinte, courriel`: those of one minute are one line.
+    """
     first: dict[tuple[str, object], Event] = {}
     for event in events:
         if event.kind.startswith("notification."):
             first.setdefault((event.kind, event.data.get("receiver")), event)
-    return list(first.values())
+    lines: dict[str, list[str]] = {}
+    for (kind, receiver), event in first.items():
+        is_sent = kind == "notification.sent"
+        said = words.receiver(str(receiver)) if is_sent else words.line(event).text
+        lines.setdefault(words.moment(event.at), []).append(said)
+    return [f"{at} · {', '.join(said)}" for at, said in lines.items()]
 
 
 async def page(request: web.Request) -> web.Response:

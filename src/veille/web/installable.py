@@ -54,12 +54,13 @@ async def manifest(request: web.Request) -> web.Response:
 
 
 async def worker(request: web.Request) -> web.Response:
-    """The service worker, with the addresses of the files it keeps: another when they change."""
+    """The service worker, with what it keeps: another one when any of it changes."""
     files = request.app[FILES]
     kept = [path for name, path in files.paths.items() if not name.endswith(".png")]
     kept += [files.paths["icon-192.png"], "/offline"]
     changed = site_of(request).say("push.changed.title"), site_of(request).say("push.changed.body")
-    version = hashlib.sha256("\n".join(kept).encode()).hexdigest()[:12]
+    page = str(render(request, "offline.html").text)
+    version = hashlib.sha256("\n".join([*kept, page]).encode()).hexdigest()[:12]
     said = {"version": version, "files": kept, "icon": files.paths["icon-192.png"],
             "changed": changed}  # fmt: skip
     source = f"const VEILLE = {json.dumps(said)};\n{files.worker}"

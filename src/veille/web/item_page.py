@@ -55,6 +55,7 @@ class _Loaded:
     answers: answers.Loaded
     around: Neighbours | None
     undoing: undo.Offer | None
+    wrote_again: bool
 
 
 def _load(db: Db, request: web.Request, number: int) -> _Loaded | None:
@@ -78,6 +79,7 @@ def _load(db: Db, request: web.Request, number: int) -> _Loaded | None:
         answers=answers.load(db, item),
         around=neighbours.load(db, origin) if origin else None,
         undoing=undo.offered(request, db, back=f"/queue/{number}{neighbours.carried(request)}"),
+        wrote_again=bool(timeline.wrote_again(db, [name])),
     )
 
 
@@ -157,6 +159,7 @@ def _item(request: web.Request, loaded: _Loaded, words: Words) -> dict[str, obje
         "item": item,
         "id": short_id("Q", item.id),
         "state": rows.state(item, words),
+        "again": rows.again(words) if loaded.wrote_again else "",
         "due": rows.due(ranked, loaded.mention, words) if ranked else None,
         "clocks": _clocks(request, loaded, words),
         "terms": rows.terms(ranked, loaded.mention, words) if ranked else [],

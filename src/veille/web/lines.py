@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from veille.domain.incident import Event, QueueState
@@ -13,9 +14,18 @@ _WITH_TEXT = frozenset({"queue.changed"})
 """Kinds that have another sentence where a person wrote why, or whom it waits for."""
 
 
-def said(event: Event, say: Catalogue, *, mute: str, until: Callable[[datetime], str]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What is not in the event: `mute` in words, until when in words, what receivers are called."""
+
+    mute: str
+    until: Callable[[datetime], str]
+    receiver: Callable[[str], str]
+
+
+def said(event: Event, say: Catalogue, named: Named) -> str:
     """Return the event as a sentence; an unknown kind is shown as it is."""
-    return say(_key(event, say), **_values(event, say, mute=mute, until=until))
+    return say(_key(event, say), **_values(event, say, named))
 
 
 def _key(event: Event, say: Catalogue) -> str:
@@ -31,23 +41,23 @@ def _key(event: Event, say: Catalogue) -> str:
     return next((key for key in keys if key in say.messages), "web.event.other")
 
 
-def _values(
-    event: Event, say: Catalogue, *, mute: str, until: Callable[[datetime], str]
-) -> dict[str, str]:
-    names = ("to", "receiver", "step", "steps", "silence", "into", "from", "off", "who", "place")
+def _values(event: Event, say: Catalogue, named: Named) -> dict[str, str]:
+    names = ("to", "step", "steps", "silence", "into", "from", "off", "who", "place")
     found = {name: _value(event, say, name) for name in names}
     return found | {
         "actor": event.actor,
         "text": wording.visible(event.text),
         "kind": event.kind,
-        "to": _value(event, say, "to", "assignee"),
+        "to": _to(event, say, named),
+        "receiver": _receiver(event, say, named, "receiver"),
         "state": _word(event, say, "state", "web.state"),
+        "severity": _word(event, say, "severity", "web.severity").lower(),
         "verdict": _word(event, say, "verdict", "web.verdict").lower(),
         "heads": _heads(event, say),
-        "people": _people(event, say),
+        "people": _people(event, say, named),
         "named": wording.visible(", ".join(_list(event, "named"))),
-        "until": _until(event, until),
-        "mute": mute,
+        "until": _until(event, named.until),
+        "mute": named.mute,
         "did": _word(event, say, "verb", "queue.verb"),
     }
 
@@ -67,9 +77,21 @@ def _list(event: Event, name: str) -> list[str]:
     return found if isinstance(found, list) else []
 
 
-def _people(event: Event, say: Catalogue) -> str:
+def _receiver(event: Event, say: Catalogue, named: Named, name: str) -> str:
+    found = event.data.get(name)
+    return named.receiver(str(found)) if found else say("web.unknown")
+
+
+def _to(event: Event, say: Catalogue, named: Named) -> str:
+    if event.kind.startswith("notification."):
+        return _receiver(event, say, named, "to")
+    return _value(event, say, "to", "assignee")
+
+
+def _people(event: Event, say: Catalogue, named: Named) -> str:
     """Return who was called: people, else receivers, else nobody."""
-    called = _list(event, "people") or _list(event, "receivers")
+    receivers = (named.receiver(str(each)) for each in _list(event, "receivers"))
+    called = _list(event, "people") or list(receivers)
     return wording.visible(", ".join(called)) if called else say("oncall.nobody")
 
 

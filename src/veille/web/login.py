@@ -19,6 +19,7 @@ from veille.web.site import form_of, render, see, site_of, visitor_of
 from veille.wording.format import duration
 
 _NEXT = re.compile(r"/(?:account|search|(?:incidents/I?|queue/Q?)[1-9][0-9]{0,17})?", re.ASCII)
+_BOTH = ("name", "password")  # which of them was wrong is told to nobody
 log = structlog.get_logger(__name__)
 
 
@@ -51,7 +52,9 @@ def refused(request: web.Request, reason: str, *, status: int = 401) -> web.Resp
     return _form(request, "/", problem=problem, status=status)
 
 
-def _form(request: web.Request, to: str, *, status: int = 200, **said: str | None) -> web.Response:
+def _form(
+    request: web.Request, to: str, *, status: int = 200, **said: str | tuple[str, ...] | None
+) -> web.Response:
     values = {"name": "", "problem": None, "done": None, **said}
     provider = site_of(request).provider
     return render(
@@ -85,7 +88,8 @@ async def submit(request: web.Request) -> web.Response:
     is_right = await site.passwords.check(stored, password)  # for nobody too: the same time
     if user is None or not is_right:
         log.warning("login_failed", is_known=user is not None, address=address)
-        return _form(request, to, name=name, problem=site.say("web.login.wrong"), status=401)
+        problem = site.say("web.login.wrong")
+        return _form(request, to, name=name, problem=problem, wrong=_BOTH, status=401)
     if user.must_change and site.now() - user.password_at > ONE_TIME_FOR:
         log.warning("login_expired", address=address)
         return _form(request, to, name=name, problem=site.say("web.login.expired"), status=401)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from aiohttp import web
 
 from veille.domain.errors import InputError
-from veille.store import audit
+from veille.store import audit, logins
 from veille.store.engine import Db
 from veille.store.users import Proof, User
 from veille.web import login, presession, second_factor, sessions, throttle
@@ -28,7 +30,17 @@ def _form(
     request: web.Request, problem: str | None = None, *, status: int = 200, **said: object
 ) -> web.Response:
     sentence = site_of(request).say(f"people.code.{problem}", **said) if problem else None
-    return render(request, "code.html", problem=sentence, status=status)
+    wrong = ("code",) if problem == "wrong" else ()
+    return render(request, "code.html", problem=sentence, wrong=wrong, status=status)
+
+
+def _holder(db: Db, held: Mapping[str, str]) -> User | None:
+    """Return whose first step it was, if the password, or the provider's word, opens it still."""
+    user = login.same(db, held["user"], held["password_at"])
+    if "issuer" not in held:
+        return user
+    linked = logins.linked(db, issuer=held["issuer"], subject=held["subject"])
+    return user if user == linked else None
 
 
 async def submit(request: web.Request) -> web.Response:
@@ -39,7 +51,7 @@ async def submit(request: web.Request) -> web.Response:
     if not is_same_site(request.headers, site.settings.origin):
         return _form(request, "outside", status=403)
     code = (await form_of(request)).get("code", "")[:_LONGEST]
-    wait = await throttle.prove(site.store, held["user"], now=site.now())
+    wait = await throttle.prove(site.store, held["user"], "code", now=site.now())
     if wait is not None:
         response = _form(request, "slow", status=429, wait=duration(site.say, wait))
         response.headers["Retry-After"] = str(max(1, round(wait.total_seconds())))
@@ -47,14 +59,14 @@ async def submit(request: web.Request) -> web.Response:
     response, address = see(login.safe_next(held["next"])), login.address_of(request)
 
     def check(db: Db) -> User | None:
-        user = login.same(db, held["user"], held["password_at"])
+        user = _holder(db, held)
         return user if user is not None and _spend(db, user, code) else None
 
     def _spend(db: Db, user: User, code: str) -> bool:
         spent = second_factor.spend(db, user.name, code, key=site.secret, now=site.now())
         if spent is None:
             return False
-        throttle.proven(db, user.name)
+        throttle.proven(db, user.name, "code")
         device = sessions.known_device(request)
         throttle.welcome(db, user.name, address, device=device, now=site.now())
         if spent == "recovery":

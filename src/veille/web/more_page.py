@@ -11,8 +11,8 @@ from veille.web.site import form_of, render, see, site_of
 
 KEYS: tuple[tuple[str, str], ...] = (
     ("j", "next"), ("k", "previous"), ("x", "select"), ("e", "take"), ("a", "assign"),
-    ("n", "note"), ("s", "silence"), ("r", "resolve"), ("u", "undo"), ("/", "search"),
-    ("?", "help_key"),
+    ("n", "note"), ("s", "silence"), ("r", "resolve"), ("u", "undo"), ("o", "open"),
+    ("f", "flag"), ("h", "syntax"), ("/", "search"), ("?", "help_key"),
 )  # fmt: skip
 """What single keys do; `static/keys.js` finds the thing on the page by its `data-key`."""
 _BACK = re.compile(r"/(?:[\w.~-][\w.~/-]*)?(?:\?[\w.~%&=+:*!'(),/-]{0,2000})?", re.ASCII)

@@ -17,7 +17,7 @@ from veille.store.arrivals import Day
 from veille.store.engine import Db
 from veille.store.ranking import Ranked
 from veille.store.sources import SourceHealth
-from veille.web.cards import Card, Found, card, find
+from veille.web.cards import MESSAGES, Card, Found, card, find
 from veille.web.installable import may_keep
 from veille.web.menu import MANY
 from veille.web.rows import row
@@ -29,8 +29,8 @@ from veille.wording.format import number, visible
 _UNDER_WAY = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED)
 _CARDS, _LINES, _CLOSED, _ITEMS = 8, 50, 5, 5
 """Cards are read in full, lines below them by title: a night of flood opens some dozens."""
-_MESSAGES, _TIMES = 8, 200
-"""Messages of a card: quoted and read for places, and drawn."""
+_TIMES = 200
+"""Messages of a card that are drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def _load(db: Db, now: datetime) -> _Loaded:
     items = ranking.ranked(db, QueueFilter(), now=now, limit=_ITEMS)
     shown = open_ones[:_CARDS]
     return _Loaded(
-        under_way=[find(db, incident, limit=_MESSAGES) for incident in shown],
+        under_way=[find(db, incident, limit=MESSAGES) for incident in shown],
         times={one.id: arrivals.of_incident(db, one.id, limit=_TIMES) for one in shown},
         others=[find(db, incident, limit=0) for incident in open_ones[_CARDS:]],
         closed=[find(db, incident, limit=0) for incident in incidents.resolved(db, limit=_CLOSED)],
@@ -165,10 +165,7 @@ def _unanswered(loaded: _Loaded, words: Words) -> str:
 
 def _troubles(loaded: _Loaded, words: Words) -> list[str]:
     """Say which receivers take nothing, what could not be analyzed, and what is not shown."""
-    found = [
-        words.say.count("web.home.receiver", count, receiver=name, cause=visible(cause))
-        for name, (count, cause) in loaded.troubles.items()
-    ]
+    found = [words.trouble(name, count, cause) for name, (count, cause) in loaded.troubles.items()]
     if loaded.parked:
         found.append(words.say.count("web.home.parked", loaded.parked))
     if loaded.more_incidents:

@@ -24,7 +24,7 @@ STEP = "provider"
 RETURN = "/login/provider/back"
 _LONGEST_CODE = 2048
 _LONGEST_ID_TOKEN = 8192
-_LONGEST_HELD = 2048  # sealed in a cookie beside the rest: presession.py takes 4,096 of base64
+_LONGEST_HELD = 1792  # sealed in a cookie beside the rest: presession.py takes 4,096 of base64
 _LONGEST_INVITATION = 64
 _NAMELESS = "agent"
 log = structlog.get_logger(__name__)
@@ -119,6 +119,7 @@ async def _to_code(
         raise LoginRefused("stranger", "the account went away meanwhile")
     response = see("/login/code")
     said = {"user": user.name, "password_at": user.password_at.isoformat(), "next": to}
+    said |= {"issuer": person.issuer, "subject": person.subject}
     held = id_token if id_token and len(id_token) <= _LONGEST_HELD else ""
     presession.hold(request, response, login_code.STEP, {**said, "id_token": held})
     return response

@@ -42,6 +42,7 @@ class IdToken(msgspec.Struct, frozen=True):
     azp: str | None = None
     acr: str = ""
     amr: list[str] = []
+    auth_time: float | None = None
 
 
 class UserInfo(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ _KEPT = timedelta(hours=1)  # discovery and keys: a key withdrawn is believed no
 _REFETCH = timedelta(minutes=1)  # a flood of unknown keys asks the provider once a minute
 _LIMIT_BYTES = 256 * 1024
 _OK = 200
+_ASKED_WITHIN_S = 600  # as long as a browser may take to come back: presession.py
 _STRONG = {"eidas2", "eidas3"}  # eIDAS substantial and high ask for two factors
 _STRONG_END = "-2fa"  # ProConnect's own levels
 
@@ -80,6 +81,8 @@ class OidcProvider:
             "nonce": knock.nonce,
             "claims": _claims(settings),
         }
+        if not settings.sso:
+            asked["prompt"] = "login"
         if settings.pkce:
             proof = hashlib.sha256(knock.verifier.encode()).digest()
             asked["code_challenge"] = base64.urlsafe_b64encode(proof).rstrip(b"=").decode()
@@ -115,6 +118,10 @@ class OidcProvider:
         endpoint = (await self._discovery()).end_session_endpoint
         asked = {"id_token_hint": id_token, "state": state, "post_logout_redirect_uri": back}
         return _with(endpoint, asked) if endpoint else None
+
+    async def verify(self) -> int:
+        """Return how many keys the provider publishes; LoginRefused where logins would fail."""
+        return len(await self._published(await self._discovery()))
 
     def role_of(self, person: Person) -> Role | None:
         """Return the role of a new account of this person, None where they must be invited."""
@@ -210,6 +217,11 @@ class OidcProvider:
             raise LoginRefused("weak", "the provider's acr is not one of oidc.acr")
         if not set(settings.amr) <= set(said.amr):
             raise LoginRefused("weak", "the provider's amr lacks what oidc.amr asks for")
+        # whoever holds the browser may have struck `prompt` out of the address
+        asked_at = said.auth_time
+        is_late = asked_at is not None and self._now().timestamp() - asked_at > _ASKED_WITHIN_S
+        if is_late and not settings.sso:
+            raise LoginRefused("sso", "the provider let a session of its own go on")
 
 
 def _is_strong(said: IdToken) -> bool:

@@ -22,6 +22,7 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `client_secret` is the name of the secret. One of `acr` and all of `amr` are required of each
     login, where they are set. With `auto_role`, people of one of the `siret` (and of one of the
     verified e-mail `domains`, where both are set) get an account of that role when they first come.
+    Without `sso` the provider is told to ask people who they are at each login.
     """
 
     issuer: str = ""
@@ -32,6 +33,7 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     algorithms: tuple[Algorithm, ...] = ("RS256", "ES256")
     signed_userinfo: bool = True
     pkce: bool = True
+    sso: bool = True
     acr: tuple[str, ...] = ()
     amr: tuple[str, ...] = ()
     auto_role: Role | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -50,7 +50,7 @@ async def preview(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """The override or the swap counts, or the page says why not."""
     form = await form_of(request)
-    desk, own, now = _desk(request), _own(request), site_of(request).now()
+    desk, own, now = _desk(request), _own(request), site_of(request).shown_now()
     try:
         asked = _asked(request, form)
         if asked.override is not None:
@@ -70,7 +70,7 @@ async def withdraw(request: web.Request) -> web.Response:
     if not (written.isascii() and written.isdigit() and len(written) <= _ID):
         raise web.HTTPBadRequest
     try:
-        own, now = _own(request), site_of(request).now()
+        own, now = _own(request), site_of(request).shown_now()
         await _desk(request).hand_back(int(written), own=own, actor=actor, now=now)
     except (InputError, ConflictError) as error:
         return await _show(request, problem=_problem(error, gone="gone"))
@@ -100,7 +100,7 @@ def _problem(error: Exception, *, gone: str = "moved") -> str:
 
 
 def _asked(request: web.Request, form: Mapping[str, str]) -> _Asked:
-    schedule, now = form.get("schedule", ""), site_of(request).now()
+    schedule, now = form.get("schedule", ""), site_of(request).shown_now()
     if form.get("verb") == "swap":
         keys = (form.get("one", ""), form.get("other", ""))
         return _Asked(schedule=schedule, override=None, keys=keys)
@@ -122,13 +122,14 @@ def _instant(written: str, zone: ZoneInfo) -> datetime:
     try:
         found = datetime.fromisoformat(written)
         # far years overflow where they are compared
-        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(zone)
+        # two times of one zone compare as their clocks read, in the nights that clocks change too
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InputError("no time: write 2026-12-24T18:00") from error
 
 
 async def _look(request: web.Request, desk: RotaDesk, asked: _Asked) -> Sequence[Change]:
-    own, now = _own(request), site_of(request).now()
+    own, now = _own(request), site_of(request).shown_now()
     if asked.override is not None:
         return await desk.replaced(asked.override, own=own, now=now)
     return await desk.swapped(asked.schedule, asked.keys, own=own, now=now)
@@ -142,7 +143,7 @@ async def _show(
     changes: Sequence[Change] | None = None,
 ) -> web.Response:
     site, words, desk = site_of(request), words_of(request), _desk(request)
-    say, now, done = site.say, site.now(), request.query.get("done")
+    say, now, done = site.say, site.shown_now(), request.query.get("done")
     rolls = await desk.rolls(now, ahead=AHEAD)
     said = OnCallWords(words=words, names=desk.names, now=now)
     may_all, own = visitor_of(request).may("edit"), _own(request)
@@ -157,6 +158,7 @@ async def _show(
         if problem
         else 200,
         problem=say(f"pages.oncall.problem.{problem}") if problem else None,
+        wrong=_fields(form or {}) if problem == "refused" else (),
         done=say(f"pages.oncall.done.{done}") if done in _DONE else None,
         rolls=[said.roll(roll) for roll in rolls],
         days=said.week(rolls),
@@ -170,6 +172,13 @@ async def _show(
         may_change=may_all or bool(own),
         is_own=not may_all,
     )
+
+
+def _fields(form: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the ids of the fields that say what is wanted, in the form that was sent."""
+    if form.get("verb") == "swap":
+        return tuple(f"{field}-{form.get('schedule', '')}" for field in ("one", "other"))
+    return "person", "since", "until"
 
 
 def _withdrawable(rolls: Sequence[Roll], request: web.Request, *, may_all: bool) -> list[int]:

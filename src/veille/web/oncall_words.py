@@ -16,19 +16,25 @@ from veille.wording import format as wording
 from veille.wording.format import visible
 
 DAYS = 7
+SHOWN = 3
+"""Holes and overlaps told: the nearest ones; `veille oncall` tells more."""
 FOREVER = timedelta(days=400)
 """A shift that lasts longer is said without an end: as far ahead as `veille oncall` looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollWords:
-    """A schedule in words; `troubles` are of its calendars, `overrides` (number, sentence)."""
+    """A schedule in words; `troubles` are holes and what is wrong with its calendars.
+
+    `overrides` are (number, sentence); `ahead` is what else the next weeks hold.
+    """
 
     id: str
     now: str
     next: str
     is_empty: bool
     overrides: Sequence[tuple[int, str]]
+    ahead: Sequence[str]
     health: Sequence[str]
     troubles: Sequence[str]
 
@@ -60,8 +66,9 @@ class OnCallWords:
             next=self._next(roll, shift),
             is_empty=not shift.people,
             overrides=[(one.id, self._override(one)) for one in roll.overrides],
+            ahead=self._some("oncall.overlap", roll.overlaps),
             health=[self._copy(copy) for copy in roll.copies if copy.error is None],
-            troubles=list(self._troubles(roll)),
+            troubles=[*self._some("oncall.hole", roll.gaps), *self._troubles(roll)],
         )
 
     def week(self, rolls: Sequence[Roll]) -> list[Day]:
@@ -142,6 +149,10 @@ class OnCallWords:
         shift = Shift(starts_at=one.starts_at, ends_at=one.ends_at, people=(one.person,))
         return self._span("oncall.override", shift, id=one.id, actor=visible(one.actor))
 
+    def _some(self, key: str, found: Sequence[Shift]) -> list[str]:
+        """Return the first of them as sentences, and that there are more."""
+        return [self._span(key, one) for one in found[:SHOWN]] + ["…"] * (len(found) > SHOWN)
+
     def _copy(self, copy: Copy) -> str:
         time = self.words.at(copy.read_at or copy.tried_at)
         return self.words.say(f"pages.oncall.calendar.{copy.role.value}", time=time)
@@ -186,7 +197,7 @@ class OnCallWords:
         named = [
             *(say("pages.oncall.policy.schedule", schedule=one) for one in step.schedules),
             *(self._name(one) for one in step.people),
-            *(say("pages.oncall.policy.receiver", receiver=one) for one in step.receivers),
+            *(self.words.receiver(one) for one in step.receivers),
         ]
         after = wording.duration(say, parse_duration(step.after))
         key = "later" if step.delay else "first"

@@ -73,19 +73,29 @@ PRESENCE = web.AppKey("presence", Presence)
 def said(request: web.Request, target: str) -> str:
     """Return who else is on the page of `target`, as a line; "" when nobody is."""
     say = site_of(request).say
-    others = request.app[PRESENCE].of(
-        target, now=site_of(request).now(), but=visitor_of(request).name
-    )
     return " · ".join(
         say(f"views.presence.{'writes' if each.is_writing else 'looks'}", name=each.name)
-        for each in others
+        for each in others(request, target)
     )
+
+
+def others(request: web.Request, target: str) -> list[Present]:
+    """Return who else is on the page of `target`."""
+    now, name = site_of(request).now(), visitor_of(request).name
+    return request.app[PRESENCE].of(target, now=now, but=name)
 
 
 def note(request: web.Request, target: str, *, is_writing: bool = False) -> None:
     """The visitor is on the page of `target`; who looks at it too hears of it at once."""
     name, now = visitor_of(request).name, site_of(request).now()
     if request.app[PRESENCE].note(target, name, is_writing=is_writing, now=now):
+        _tell(request, target)
+
+
+def leave(request: web.Request, target: str) -> None:
+    """The visitor is not on the page of `target`; who looks at it hears of it at once."""
+    name, now = visitor_of(request).name, site_of(request).now()
+    if request.app[PRESENCE].leave(target, name, now=now):
         _tell(request, target)
 
 
@@ -97,10 +107,10 @@ async def beat(request: web.Request) -> web.Response:
     if number is None:
         raise web.HTTPNotFound
     target, form = short_id(letter, number), await form_of(request)
-    if not form.get("left"):
+    if form.get("left"):
+        leave(request, target)
+    else:
         note(request, target, is_writing=bool(form.get("writing")))
-    elif request.app[PRESENCE].leave(target, visitor_of(request).name, now=site_of(request).now()):
-        _tell(request, target)
     return web.Response(text=said(request, target), content_type="text/plain", charset="utf-8")
 
 

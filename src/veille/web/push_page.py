@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import datetime
 
 import msgspec
 from aiohttp import web
@@ -30,7 +31,7 @@ async def add(request: web.Request) -> web.Response:
     Who one is must be shown again: a notification carries a link that takes incidents, and
     outlives the session.
     """
-    site, visitor, desk = site_of(request), visitor_of(request), _desk(request)
+    visitor, desk = visitor_of(request), _desk(request)
     form, now = await form_of(request), site_of(request).now()
     if doubt := await again.doubt(request, form):
         return see(_BACK.format(doubt))
@@ -57,50 +58,50 @@ async def add(request: web.Request) -> web.Response:
             )  # fmt: skip
         return number
 
-    return see(_BACK.format("many" if await site.store.write(keep) is None else "on"))
+    return see(_BACK.format("many" if await again.write(request, keep) is None else "on"))
 
 
 async def try_out(request: web.Request) -> web.Response:
     """A message that says nothing waits in the outbox for one of one's own devices."""
-    site, visitor, desk = site_of(request), visitor_of(request), _desk(request)
+    site, name, desk = site_of(request), visitor_of(request).name, _desk(request)
     number, now = await _number(request), site.now()
+    is_planned = await site.store.write(
+        lambda db: plan_trial(db, number, user=name, receiver=desk.receiver, now=now)
+    )
+    return see(_BACK.format("tried" if is_planned else "gone"))
 
-    def plan(db: Db) -> bool:
-        if all(one.id != number for one in push.of(db, visitor.name)):
-            return False
-        outbox.add(
-            db,
-            [
-                OutboxRow(
-                    # one a second: a finger that trembles is one trial
-                    key=f"{TRIAL_KEY}{number}.{int(now.timestamp())}",
-                    receiver=desk.receiver,
-                    incident=0,
-                    kind=NotificationKind.TRIAL,
-                    facts=None,
-                    due_at=now,
-                )
-            ],
-        )
-        return True
 
-    return see(_BACK.format("tried" if await site.store.write(plan) else "gone"))
+def plan_trial(db: Db, number: int, *, user: str, receiver: str, now: datetime) -> bool:
+    """Whether the user has this device, and a trial of it waits in the outbox."""
+    if all(one.id != number for one in push.of(db, user)):
+        return False
+    trial = OutboxRow(
+        # one a second: a finger that trembles is one trial
+        key=f"{TRIAL_KEY}{number}.{int(now.timestamp())}",
+        receiver=receiver,
+        incident=0,
+        kind=NotificationKind.TRIAL,
+        facts=None,
+        due_at=now,
+    )
+    outbox.add(db, [trial])
+    return True
 
 
 async def remove(request: web.Request) -> web.Response:
     """One of one's own devices is notified no more."""
-    site, visitor, now = site_of(request), visitor_of(request), site_of(request).now()
+    site, name, now = site_of(request), visitor_of(request).name, site_of(request).now()
     number = await _number(request)
-
-    def end(db: Db) -> None:
-        if push.remove(db, number, user=visitor.name) is not None:
-            audit.add(
-                db, at=now, actor=visitor.name, action="push.remove", target=visitor.name,
-                before={"device": number},
-            )  # fmt: skip
-
-    await site.store.write(end)
+    await site.store.write(lambda db: end(db, number, user=name, now=now))
     return see(_BACK.format("off"))
+
+
+def end(db: Db, number: int, *, user: str, now: datetime) -> bool:
+    """Whether the user had this device, and it is notified no more."""
+    if push.remove(db, number, user=user) is None:
+        return False
+    audit.add(db, at=now, actor=user, action="push.remove", target=user, before={"device": number})
+    return True
 
 
 async def keep(request: web.Request) -> web.Response:

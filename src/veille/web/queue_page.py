@@ -9,10 +9,10 @@ from aiohttp import web
 
 from veille.domain.deed import BULK_LIMIT
 from veille.domain.errors import InputError
-from veille.domain.ids import parse_short_id
+from veille.domain.ids import parse_short_id, short_id
 from veille.domain.queue_filter import QueueFilter
 from veille.domain.record import StoredMention
-from veille.store import calls, mentions, pulse, ranking, sources, users, views
+from veille.store import calls, mentions, pulse, ranking, sources, timeline, users, views
 from veille.store.calls import Call
 from veille.store.engine import Db
 from veille.store.ranking import Place, Ranked
@@ -21,12 +21,10 @@ from veille.web import bulk_page, filters, undo
 from veille.web.neighbours import path_to
 from veille.web.rows import Row, row
 from veille.web.site import done_of, render_watched, site_of, visitor_of, words_of
-from veille.web.views import TO_DO, Named, named, path_of, with_query
+from veille.web.views import PAGE, TO_DO, Named, named, page_path, path_of, with_query
 from veille.web.words import Words
 from veille.wording import format as wording
 
-PAGE = 25
-"""Rows of a page: with them, full of long texts, all it loads stays under 150 kB."""
 _MOST = 1000
 """Counted at most: above it the number is said to be larger."""
 _CALLS = 20
@@ -53,6 +51,7 @@ class _Loaded:
     has_more: bool
     marks: Mapping[str, str]
     calls: list[Call]
+    again: set[str]
     undoing: undo.Offer | None
 
 
@@ -75,28 +74,41 @@ def _load(db: Db, request: web.Request, where: QueueFilter, after: Place | None)
         has_more=len(found) > PAGE,
         marks=pulse.marks(db, ["queue"]),
         calls=calls.open_for(db, visitor_of(request).name, limit=_CALLS),
-        undoing=undo.offered(request, db, back=_here(where, after)),
+        again=timeline.wrote_again(db, [short_id("Q", each.item.id) for each in shown]),
+        undoing=undo.offered(request, db, back=page_path(where, after)),
     )
 
 
 async def page(request: web.Request) -> web.Response:
     """One page of a view, and all views with their counts; 400 for an address of nonsense."""
-    words, problem = words_of(request), None
+    query = request.query
+    return await show(request, {name: query.getall(name) for name in dict.fromkeys(query)})
+
+
+async def show(
+    request: web.Request,
+    query: Mapping[str, Sequence[str]],
+    *,
+    problem: str | None = None,
+    status: int = 200,
+) -> web.Response:
+    """Return the page of a view that this query of an address names, and what stood in the way."""
+    words = words_of(request)
     try:
-        where, after = asked(request), place_of(request)
+        where, after = filters.wanted(query), _place(query)
     except InputError:
-        where, after, problem = TO_DO, None, words.say("views.refused.filter")
+        where, after, problem, status = TO_DO, None, words.say("views.refused.filter"), 400
     loaded = await site_of(request).store.read(lambda db: _load(db, request, where, after))
-    rows = _rows(loaded, where, words)
+    rows = _rows(loaded, where, after, words)
     here = next((each for each in loaded.views if each.where == where), None)
     path, ranked_at = path_of(where), after.at if after else words.now
-    count, here_path = loaded.counts[where.query()], _here(where, after)
+    count, here_path = loaded.counts[where.query()], page_path(where, after)
     return render_watched(
         request,
         "queue.html",
         marks=loaded.marks,
-        base=path,
-        status=400 if problem else 200,
+        base=here_path,
+        status=status,
         rows=rows,
         problem=problem or undo.refused(request),
         done=_done(request, loaded.undoing) or undo.said(request),
@@ -123,21 +135,10 @@ async def page(request: web.Request) -> web.Response:
     )
 
 
-def asked(request: web.Request) -> QueueFilter:
-    """Return the filter of the page's address; InputError for a value that does not exist."""
-    query = request.query
-    return filters.wanted({name: query.getall(name) for name in dict.fromkeys(query)})
-
-
-def place_of(request: web.Request) -> Place | None:
+def _place(query: Mapping[str, Sequence[str]]) -> Place | None:
     """Return where the page before ended; InputError for what is no place."""
-    written = request.query.get("after", "")
+    written = next(iter(query.get("after", ())), "")
     return ranking.parse_place(written) if written else None
-
-
-def _here(where: QueueFilter, after: Place | None) -> str:
-    """Return the address of this page of a view."""
-    return with_query(path_of(where), f"after={after}" if after else "")
 
 
 def _beyond(count: int, rows: Sequence[Row], words: Words) -> str:
@@ -148,13 +149,14 @@ def _beyond(count: int, rows: Sequence[Row], words: Words) -> str:
     return words.say(f"views.bulk.preview_{key}", count=min(count, BULK_LIMIT))
 
 
-def _rows(loaded: _Loaded, where: QueueFilter, words: Words) -> list[Row]:
+def _rows(loaded: _Loaded, where: QueueFilter, after: Place | None, words: Words) -> list[Row]:
     return [
         row(
             each,
             loaded.mentions.get(each.item.mention),
             words,
-            path=path_to(each.item.id, where, each.place),
+            path=path_to(each, where, after),
+            wrote_again=short_id("Q", each.item.id) in loaded.again,
         )
         for each in loaded.ranked
     ]

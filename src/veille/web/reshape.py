@@ -5,8 +5,8 @@ from __future__ import annotations
 from veille.domain.deed import Done
 from veille.web.orders import Act, Order
 
-PICKED = "mention."
-"""Before the key of each message that a form has ticked."""
+MENTION, ALERT = "mention.", "alert."
+"""Before the key of each message, and of each alert, that a form has ticked."""
 
 
 async def merge(order: Order) -> Done:
@@ -17,10 +17,17 @@ async def merge(order: Order) -> Done:
 
 
 async def split(order: Order) -> Done:
-    """A new incident has the ticked messages."""
-    keys = [name.removeprefix(PICKED) for name in order.fields if name.startswith(PICKED)]
+    """A new incident has the ticked alerts with their messages, and the ticked messages."""
+    mentions, alerts = (
+        [name.removeprefix(prefix) for name in order.fields if name.startswith(prefix)]
+        for prefix in (MENTION, ALERT)
+    )
     _, done = await order.site.actions.split(
-        order.target, mentions=keys, actor=order.actor, version=order.version
+        order.target,
+        alerts=alerts,
+        mentions=mentions,
+        actor=order.actor,
+        version=order.version,
     )
     return done
 

@@ -29,7 +29,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One queue item with its mention, None once erased; `path` leads to its page."""
+    """One queue item with its mention, None once erased; `path` leads to its page.
+
+    `again` says that its author wrote again since we had put it away, "" otherwise.
+    """
 
     item: QueueItem
     mention: StoredMention | None
@@ -39,11 +42,19 @@ class Row:
     due: Due | None
     age: str
     state: str
+    again: str
     points: int
     terms: Sequence[str]
 
 
-def row(ranked: Ranked, mention: StoredMention | None, words: Words, *, path: str) -> Row:
+def row(
+    ranked: Ranked,
+    mention: StoredMention | None,
+    words: Words,
+    *,
+    path: str,
+    wrote_again: bool = False,
+) -> Row:
     """Return an item as a row of the queue, or of any other list."""
     item = ranked.item
     return Row(
@@ -55,6 +66,7 @@ def row(ranked: Ranked, mention: StoredMention | None, words: Words, *, path: st
         due=due(ranked, mention, words),
         age=words.age(item.created_at),
         state=state(item, words),
+        again=again(words) if wrote_again else "",
         points=ranked.priority.points,
         terms=terms(ranked, mention, words),
     )
@@ -95,6 +107,11 @@ def state(item: QueueItem, words: Words) -> str:
     if item.assignee or item.state is not QueueState.NEW:  # what is new is nobody's
         said.append(item.assignee or say("views.nobody"))
     return " · ".join(said)
+
+
+def again(words: Words) -> str:
+    """Return that its author wrote again."""
+    return words.say("views.wrote_again")
 
 
 def due(ranked: Ranked, mention: StoredMention | None, words: Words) -> Due | None:

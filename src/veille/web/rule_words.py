@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -85,17 +84,18 @@ def precision(judged: Judged, words: Words) -> str:
 
 
 def tested_words(tested: Tested, words: Words) -> list[str]:
-    """Return what the tests of a file found, the summary first."""
+    """Return how the tests of a file went, the summary first."""
     say, total = words.say, tested.passed + tested.failed
     key = "pages.rules.tests.fine" if not tested.findings else "pages.rules.tests.failed"
     said = [say.count(key, total, passed=tested.passed, time=words.when(tested.at))]
     if tested.is_stale:
         said.append(say("pages.rules.tests.stale"))
-    return said + _shown(tested.findings)
+    return said
 
 
-def _shown(findings: Sequence[str]) -> list[str]:
-    return [visible(finding) for finding in findings[:20]]
+def found_by_tests(tested: Tested) -> list[str]:
+    """Return what they found, as `veille rules test` says it: in English, twenty at most."""
+    return [visible(finding) for finding in tested.findings[:20]]
 
 
 def _length(length: timedelta, words: Words) -> str:

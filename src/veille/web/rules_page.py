@@ -18,9 +18,16 @@ from veille.store.engine import Db
 from veille.store.firings import Fired
 from veille.store.sources import SourceHealth
 from veille.store.verdicts import Judged
-from veille.web.house import RuleDesk, Tested
+from veille.web.house import RuleDesk
 from veille.web.rule_source import Finding, Source, finding, lines_of, rule_source
-from veille.web.rule_words import facts, found, precision, purposes, tested_words
+from veille.web.rule_words import (
+    facts,
+    found,
+    found_by_tests,
+    precision,
+    purposes,
+    tested_words,
+)
 from veille.web.site import form_of, render, render_watched, see, site_of, words_of
 from veille.web.words import Words
 from veille.wording.format import number, visible
@@ -48,7 +55,9 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class Loaded:
+    """What the page and the API tell of rules, of one snapshot."""
+
     firing: Mapping[str, int]
     fired: Mapping[str, Fired]
     judged: Mapping[str, Judged]
@@ -61,7 +70,7 @@ async def page(request: web.Request) -> web.Response:
     site, words, desk = site_of(request), words_of(request), _desk(request)
     ruleset, first = desk.running(), _first(request)
     rules = ruleset.rules[first : first + PAGE]
-    loaded = await site.store.read(lambda db: _load(db, rules, words.now))
+    loaded = await site.store.read(lambda db: load(db, rules, words.now))
     rows = [_row(rule, loaded, words) for rule in rules]
     if first + PAGE >= len(ruleset.rules):
         rows += [_disabled(name) for name in ruleset.disabled]
@@ -72,7 +81,7 @@ async def page(request: web.Request) -> web.Response:
         rows=rows,
         heading=words.say.count("pages.rules.heading", len(ruleset.rules)),
         version=words.say("pages.rules.version", version=ruleset.version),
-        refused=_refused(loaded.folder),
+        refused=refused(loaded.folder),
         refused_at=_refused_at(loaded.folder, words),
         heavy=heavy(ruleset),
         next_path=f"/rules?from={first + PAGE}" if first + PAGE < len(ruleset.rules) else None,
@@ -88,10 +97,10 @@ async def rule(request: web.Request) -> web.Response:
     one = next((each for each in ruleset.rules if each.id == name), None)
     if one is None and name not in ruleset.disabled:
         raise web.HTTPNotFound
-    source, problem = await _source(desk, name)
+    source, problem = await source_of(desk, name)
     tested = await desk.tested(source.file) if source is not None else None
-    loaded = await site.store.read(lambda db: _load(db, [one] if one else [], words.now))
-    recent = await site.store.read(lambda db: _recent(db, name)) if one else []
+    loaded = await site.store.read(lambda db: load(db, [one] if one else [], words.now))
+    last = await site.store.read(lambda db: recent(db, name)) if one else []
     done = request.query.get("done")
     return render_watched(
         request,
@@ -104,11 +113,12 @@ async def rule(request: web.Request) -> web.Response:
         purposes=purposes(one) if one else [],
         source=source,
         problem=problem,
-        test=_test(tested, words),
-        findings=[*_findings(one), *_of_file(loaded.folder, source)],
-        refused=bool(_refused(loaded.folder)),
+        test=tested_words(tested, words) if tested is not None else [],
+        test_findings=found_by_tests(tested) if tested is not None else [],
+        findings=findings(one, loaded.folder, source),
+        refused=bool(refused(loaded.folder)),
         version=words.say("pages.rules.version", version=ruleset.version),
-        alerts=[found(alert, incident, words) for alert, incident in recent],
+        alerts=[found(alert, incident, words) for alert, incident in last],
         done=words.say(f"pages.rules.done.{done}") if done in _DONE else None,
         number=number,
     )
@@ -132,7 +142,7 @@ async def test(request: web.Request) -> web.Response:
     desk, name = _desk(request), request.match_info["id"]
     if name not in {*desk.running().versions, *desk.running().disabled}:
         raise web.HTTPNotFound
-    source, _ = await _source(desk, name)
+    source, _ = await source_of(desk, name)
     try:
         done = "missing" if source is None else None
         if source is not None:
@@ -151,18 +161,20 @@ def _desk(request: web.Request) -> RuleDesk:
     return desk
 
 
-async def _source(desk: RuleDesk, name: str) -> tuple[Source | None, str]:
+async def source_of(desk: RuleDesk, name: str) -> tuple[Source | None, str]:
+    """Return where the rule stands in the folder now, and why that is not known."""
     try:
         return rule_source(await desk.files(), name), ""
     except RuleError as error:
         return None, visible(str(error))
 
 
-def _load(db: Db, rules: Sequence[Rule], now: datetime) -> _Loaded:
+def load(db: Db, rules: Sequence[Rule], now: datetime) -> Loaded:
+    """Return what is told of these rules."""
     firing: dict[str, int] = {}
     for alert in alerts.live(db):
         firing[alert.rule] = firing.get(alert.rule, 0) + (alert.state == "firing")
-    return _Loaded(
+    return Loaded(
         firing=firing,
         fired=firings.by_rule(db, [each.id for each in rules], since=now - FIRED_FOR),
         judged=verdicts.by_rule(db, since=now - JUDGED_FOR),
@@ -171,7 +183,7 @@ def _load(db: Db, rules: Sequence[Rule], now: datetime) -> _Loaded:
     )
 
 
-def _recent(db: Db, name: str) -> list[tuple[Alert, Incident | None]]:
+def recent(db: Db, name: str) -> list[tuple[Alert, Incident | None]]:
     """Return the last alerts of a rule, each with the incident that took it, if one did."""
     known = firings.recent(db, name, limit=ALERTS)
     open_ones = {mark: one for one in incidents.unresolved(db) for mark in one.alerts}
@@ -187,9 +199,9 @@ def _recent(db: Db, name: str) -> list[tuple[Alert, Incident | None]]:
     return result
 
 
-def _row(one: Rule, loaded: _Loaded, words: Words) -> Row:
+def _row(one: Rule, loaded: Loaded, words: Words) -> Row:
     firing = loaded.firing.get(one.id, 0)
-    state = "shadow" if one.shadow else "firing" if firing else "runs"
+    state = state_of(one, firing)
     return Row(
         id=one.id,
         rule=one,
@@ -201,11 +213,16 @@ def _row(one: Rule, loaded: _Loaded, words: Words) -> Row:
     )
 
 
+def state_of(one: Rule, firing: int) -> str:
+    """Return `shadow` on trial, `firing` while an alert of it fires, else `runs`."""
+    return "shadow" if one.shadow else "firing" if firing else "runs"
+
+
 def _disabled(name: str) -> Row:
     return Row(id=name, rule=None, state="disabled", shape="–", firing=0, fired=Fired(), judged="")
 
 
-def _refused(folder: SourceHealth | None) -> list[Finding]:
+def refused(folder: SourceHealth | None) -> list[Finding]:
     """Return why the folder was refused; nothing while what is in it runs."""
     if folder is None or not folder.failures:
         return []
@@ -221,16 +238,15 @@ def _of_file(folder: SourceHealth | None, source: Source | None) -> list[Finding
     """Return what is wrong in the rule's own file."""
     if source is None:
         return []
-    return [one for one in _refused(folder) if one.said.startswith(f"{source.file}:")]
+    return [one for one in refused(folder) if one.said.startswith(f"{source.file}:")]
 
 
-def _findings(one: Rule | None) -> list[Finding]:
+def findings(
+    one: Rule | None, folder: SourceHealth | None, source: Source | None
+) -> list[Finding]:
+    """Return what is wrong with a rule or in its file."""
     why = undecided(one) if one is not None else None
-    return [Finding(said=why)] if why else []
-
-
-def _test(tested: Tested | None, words: Words) -> list[str]:
-    return tested_words(tested, words) if tested is not None else []
+    return [*([Finding(said=why)] if why else []), *_of_file(folder, source)]
 
 
 def _first(request: web.Request) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from veille.domain.access import Access
+from veille.domain.access import Access, Role, may
 from veille.domain.errors import StoreError
 from veille.web import sessions, tokens
 from veille.web.api import pace, problems
@@ -48,8 +48,11 @@ _FREE_WHILE_ENROLLING = _FREE_WHILE_CHANGING | {
     "/account/factor/confirm",
 }
 _API = "/api/"
+LONGEST_PATH = 8190
+"""Bytes of an address with its query: what servers usually take, as aiohttp by itself."""
 _WITHOUT_MENU = (_API, "/live", "/presence/")
 _SAFE = {"GET", "HEAD"}
+_FOR_ALL = {"/accessibility"}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -88,9 +91,19 @@ def error_page(request: web.Request, status: int, *, error_id: str | None = None
     return render(request, "error.html", status=status, key=key, error_id=error_id)
 
 
+def _lacking(request: web.Request, visitor: Visitor, access: Access) -> web.Response:
+    """Return the page that says which roles may, and which one this is."""
+    say = site_of(request).say
+    roles = ", ".join(say(f"web.role.{role}") for role in Role if may(role, access))
+    text = say("web.error.role.text", roles=roles, role=say(f"web.role.{visitor.role}"))
+    return render(request, "error.html", status=403, key="role", text=text, error_id=None)
+
+
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every failure is a page with a sentence; only the log knows where it came from."""
+    if len(request.raw_path) > LONGEST_PATH:
+        return error_page(request, 414)
     try:
         return await handler(request)
     except web.HTTPException as answer:
@@ -151,7 +164,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if visitor.must_enroll and request.path not in _FREE_WHILE_ENROLLING:
         return see("/account/factor")
     if not visitor.may(access):
-        return error_page(request, 403)
+        return _lacking(request, visitor, access)
     if request.method not in _SAFE and not await _is_ours(request, visitor):
         return error_page(request, 403)
     await _count(request, visitor)
@@ -159,8 +172,9 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _greet(request: web.Request) -> None:
-    """An address that leads nowhere says so with the menu, to who has a session."""
-    if request.match_info.route.resource is None and not request.path.startswith(_MACHINE_PATHS):
+    """A page for all, and an address that leads nowhere, have the menu for who has a session."""
+    is_lost = request.match_info.route.resource is None
+    if (is_lost and not request.path.startswith(_MACHINE_PATHS)) or request.path in _FOR_ALL:
         visitor = await sessions.visitor(request)
         if visitor is not None:
             request[VISITOR] = visitor
@@ -189,6 +203,8 @@ async def _api(
     if refused is None and is_forgeable:
         is_ours = "X-CSRF-Token" in request.headers and await _is_ours(request, visitor)
         refused = None if is_ours else Refused(Kind.FORGED)
+        if is_ours and access is Access.ADMIN:  # a session may be stolen: again.py
+            refused = Refused(Kind.TOKEN_ONLY)
     return await handler(request) if refused is None else problems.answer(request, refused)
 
 

@@ -19,6 +19,8 @@ _SILENT = logging.getLogger("veille.http")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
 _SHUTDOWN_S = 5.0
+_LINE = 2**16
+"""Bytes of a request line that are read: what is over LONGEST_PATH is refused in words."""
 
 
 class _Connection(web.RequestHandler):
@@ -57,7 +59,9 @@ async def listen(site: web.Application, address: str, stack: AsyncExitStack) -> 
     kind = _SecureConnection if site[SITE].settings.is_https else _Connection
     if runner.server is None:
         raise ConfigError("web.listen: the server did not start")
-    connection = partial(kind, runner.server, loop=loop, access_log=_SILENT, logger=_SILENT)
+    connection = partial(
+        kind, runner.server, loop=loop, access_log=_SILENT, logger=_SILENT, max_line_size=_LINE
+    )
     try:
         listener = await loop.create_server(connection, host.strip("[]"), int(port))
     except (OSError, OverflowError) as error:

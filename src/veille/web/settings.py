@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -37,6 +38,37 @@ class SlackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     signing_secret: str = ""
 
 
+class Conformity(StrEnum):
+    """What a declaration of accessibility may say (arrêté du 20 septembre 2019, annexe)."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    FULL = "full"
+
+
+class AccessibilitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[web.accessibility]`: what the declaration says of this installation.
+
+    Without an audit in force the law knows one word only, `none` (same text): so more than that
+    needs `audit`, a sentence that says by whom, when and with what result.
+    """
+
+    conformity: Conformity = Conformity.NONE
+    audit: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    contact: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^(mailto:[^\s@<>]+@[^\s@<>]+|https?://[^\s<>]+)?$",
+            description="mailto: or https:// and who answers: mailto:accessibilite@mairie.example",
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a conformity that nobody measured."""
+        if self.conformity is not Conformity.NONE and not self.audit.strip():
+            raise ValueError('conformity: say in audit who measured it, and when, or write "none"')
+
+
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the web interface listens, and the address people type.
 
@@ -54,6 +86,7 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     link_lifetime: str = "72h"
     second_factor: tuple[Role, ...] = ()
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 600
+    accessibility: AccessibilitySettings = AccessibilitySettings()
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a proxy that is neither an address nor a network."""

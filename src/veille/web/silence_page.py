@@ -55,11 +55,13 @@ async def page(request: web.Request) -> web.Response:
 async def preview(request: web.Request) -> web.Response:
     """The page with what the form's silence would hide, to be confirmed."""
     form = await form_of(request)
+    wrong: tuple[str, ...] = ("lasting", "reason")
     try:
-        match, hidden = await site_of(request).actions.preview(_match(form))
         _terms(request, form)
+        wrong = ("match",)
+        match, hidden = await site_of(request).actions.preview(_match(form))
     except InputError:
-        return await _show(request, problem="refused", form=form)
+        return await _show(request, problem="refused", form=form, wrong=wrong)
     return await _show(request, form=form, hidden=hidden, match=match)
 
 
@@ -105,6 +107,7 @@ async def _show(
     form: Mapping[str, str] | None = None,
     hidden: list[Hidden] | None = None,
     match: Match | None = None,
+    wrong: tuple[str, ...] = (),
     status: int = 200,
 ) -> web.Response:
     site, words = site_of(request), words_of(request)
@@ -123,6 +126,7 @@ async def _show(
         active=active,
         over=[silence for silence in recent if silence.ends_at <= now],
         form=form or {},
+        wrong=wrong,
         hidden=hidden,
         saved=sum(each.notifications for each in hidden or () if each.is_whole),
         labels=written(match or {}),

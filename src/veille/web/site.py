@@ -34,6 +34,7 @@ from veille.web.ports import (
 from veille.web.settings import WebSettings
 from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
+from veille.wording.receivers import receiver_names
 
 _FORM_S = 10.0
 
@@ -135,6 +136,7 @@ def words_of(request: web.Request) -> Words:
         now=site.shown_now(),
         institution=site.institution,
         topics=site.topics,
+        receivers=receiver_names(site.say, site.house.receivers),
     )
 
 
@@ -142,20 +144,19 @@ def render(
     request: web.Request, template: str, *, status: int = 200, **values: object
 ) -> web.Response:
     """Return the page of `template`, escaped throughout, with the visitor's navigation."""
-    html = (
-        site_of(request)
-        .templates.get_template(template)
-        .render(
-            visitor=request.get(VISITOR),
-            path=request.path,
-            address=_address(request, values),
-            words=words_of(request),
-            counts=request.get(COUNTS, {}),
-            theme=taste.theme(request),
-            keys_act=taste.has_keys(request),
-            **values,
-        )
-    )
+    site = site_of(request)
+    known: dict[str, object] = {
+        "visitor": request.get(VISITOR),
+        "path": request.path,
+        "address": _address(request, values),
+        "words": words_of(request),
+        "counts": request.get(COUNTS, {}),
+        "theme": taste.theme(request),
+        "keys_act": taste.has_keys(request),
+        "conformity": site.settings.accessibility.conformity.value,
+        "wrong": (),  # ids of the fields that a refused form is about
+    }
+    html = site.templates.get_template(template).render(known | values)
     return web.Response(text=html, content_type="text/html", charset="utf-8", status=status)
 
 

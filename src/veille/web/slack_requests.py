@@ -98,7 +98,7 @@ def press_of(fields: Mapping[str, str]) -> Press:
     """Return what was pressed; IntakeRefused for a payload that says something else."""
     try:
         return msgspec.json.decode(fields.get("payload", ""), type=Press)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:  # nested deeper than it decodes
         raise IntakeRefused("the payload is no press of a button", status=400) from error
 
 

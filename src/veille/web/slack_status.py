@@ -75,7 +75,7 @@ def _status(loaded: _Loaded, on_call: Sequence[str], words: Words) -> str:
     lines = lines or [say("web.home.calm")]
     muted = [_silence(silence, words) for silence in loaded.silences]
     down = [
-        say.count("web.home.receiver", count, receiver=name, cause=visible(cause))
+        words.trouble(name, count, cause)
         for name, (count, cause) in loaded.troubles.items()
     ]
     parts = [

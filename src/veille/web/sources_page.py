@@ -40,7 +40,9 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class Loaded:
+    """What the page and the API tell of sources, of one snapshot."""
+
     health: Mapping[str, SourceHealth]
     flows: Mapping[str, Flow]
     mute: Mapping[str, Alert]
@@ -54,11 +56,8 @@ async def page(request: web.Request) -> web.Response:
     """Sources that fail first, then the town's own accounts, then who cannot be told."""
     site, words = site_of(request), words_of(request)
     house = site.house
-    loaded = await site.store.read(lambda db: _load(db, house, words.now))
-    known = {source.id for source in house.sources}
-    gone = [name for name in loaded.health if name not in known and name != sources.RULES]
-    infos = [*house.sources, *(SourceInfo(id=name, kind="") for name in gone)]
-    rows = [_row(info, loaded, house, words, is_gone=info.id in gone) for info in infos]
+    loaded = await site.store.read(lambda db: load(db, house, words.now))
+    rows = [_row(info, state, loaded, house, words) for info, state in states(loaded, house)]
     order = list(SHAPES)
     return render_watched(
         request,
@@ -68,19 +67,20 @@ async def page(request: web.Request) -> web.Response:
         heading=_heading(rows, words),
         own=[accounts.row(account, words) for account in loaded.own],
         troubles=[
-            words.say.count("web.home.receiver", count, receiver=name, cause=visible(cause))
+            words.trouble(name, count, cause)
             for name, (count, cause) in loaded.troubles.items()
         ],
         backlog=_backlog(loaded.backlog, words),
     )
 
 
-def _load(db: Db, house: House, now: datetime) -> _Loaded:
+def load(db: Db, house: House, now: datetime) -> Loaded:
+    """Return what is told of sources, own accounts and receivers."""
     health = {one.source: one for one in sources.health(db)}
     named = {*(source.id for source in house.sources), *health}
     ruleset = house.rules.running().rules if house.rules is not None else ()
     own = [source.id for source in house.sources if source.is_own]
-    return _Loaded(
+    return Loaded(
         health=health,
         flows=flow.by_source(db, sorted(named), now=now),
         mute={
@@ -95,10 +95,19 @@ def _load(db: Db, house: House, now: datetime) -> _Loaded:
     )
 
 
-def _row(info: SourceInfo, loaded: _Loaded, house: House, words: Words, *, is_gone: bool) -> Row:
+def states(loaded: Loaded, house: House) -> list[tuple[SourceInfo, str]]:
+    """Return each source with its state: a key of SHAPES; `gone` where config.toml has it not."""
+    known = {source.id for source in house.sources}
+    gone = [name for name in loaded.health if name not in known and name != sources.RULES]
+    return [
+        *((one, _state(one, loaded.health.get(one.id), loaded.mute)) for one in house.sources),
+        *((SourceInfo(id=name, kind=""), "gone") for name in gone),
+    ]
+
+
+def _row(info: SourceInfo, state: str, loaded: Loaded, house: House, words: Words) -> Row:
     say, health = words.say, loaded.health.get(info.id)
-    state = "gone" if is_gone else _state(info, health, loaded.mute)
-    since = _since(state, health, loaded.mute.get(info.id))
+    since = since_of(info.id, state, loaded)
     said = say(f"pages.sources.state.{state}")
     key = f"pages.sources.kind.{info.kind}"
     return Row(
@@ -123,8 +132,9 @@ def _state(info: SourceInfo, health: SourceHealth | None, mute: Mapping[str, Ale
     return "unread" if health is None or health.read_at is None else "fine"
 
 
-def _since(state: str, health: SourceHealth | None, mute: Alert | None) -> datetime | None:
+def since_of(source: str, state: str, loaded: Loaded) -> datetime | None:
     """Return since when it is as it is, None where that says nothing."""
+    health, mute = loaded.health.get(source), loaded.mute.get(source)
     if state == "down" and health is not None:
         return health.read_at or health.failing_since or health.error_at
     return mute.started_at if state == "mute" and mute is not None else None

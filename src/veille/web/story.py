@@ -64,11 +64,14 @@ def story(
 
     Messages that say the same are one line, when the first of them was written; so are an alert
     and its end, and alerts of one rule, or notifications, with nothing else between them. That an
-    incident was updated is left out: the lines of its alerts say why.
+    incident was updated, or opened by an alert, is left out: the lines of its alerts say why.
     """
+    happened = list(events)
+    is_fired = any(event.kind == _FIRING for event in happened)
+    unsaid = {"incident.updated", "incident.opened" if is_fired else ""}
     lines: list[Told | _Span] = [
         _event(each, names, words) if isinstance(each, Event) else each
-        for each in _spans(event for event in events if event.kind != "incident.updated")
+        for each in _spans(event for event in happened if event.kind not in unsaid)
     ]
     lines += [_message(group, stored[group.key], words) for group in heard if group.key in stored]
     lines += [_own(mention, words) for mention in own if mention.text]
@@ -145,7 +148,7 @@ def _alerts(spans: Sequence[_Span], names: Mapping[str, str], words: Words) -> s
 
 
 def _notifications(spans: Sequence[_Span], _: Mapping[str, str], words: Words) -> str:
-    counts = Counter(visible(str(span.event.data.get("receiver"))) for span in spans)
+    counts = Counter(words.receiver(str(span.event.data.get("receiver"))) for span in spans)
     if max(counts.values()) == 1:
         return words.say("web.event.notification.sent", receiver=", ".join(counts))
     to = ", ".join(f"{name} ({count})" for name, count in counts.items())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from veille.store import logins, users
 from veille.store.engine import Db
 from veille.store.protocol import Store
 
 Limits = tuple[tuple[timedelta, int], ...]
+Shown = Literal["password", "code"]
 Bucket = tuple[str, str, Limits]
 """Whose tries and from where, and (within, how many). Names no user has stand for all users."""
 _MINUTE, _QUARTER, _HOUR = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1)
@@ -51,7 +53,7 @@ async def attempt(
             (_ANY_NAME, _ANYWHERE, _BY_ALL),
         )
 
-    return await store.write(lambda db: _count(db, buckets(db), now))
+    return await _ask(store, buckets, now)
 
 
 def welcome(db: Db, name: str, address: str, *, device: str | None, now: datetime) -> None:
@@ -67,44 +69,59 @@ def welcome(db: Db, name: str, address: str, *, device: str | None, now: datetim
         users.forgive_failure(db, name=who, address=where)
 
 
-async def prove(store: Store, name: str, *, now: datetime) -> timedelta | None:
-    """Count one password or code of somebody whose session or password is known already.
+async def prove(store: Store, name: str, what: Shown, *, now: datetime) -> timedelta | None:
+    """Count one password of somebody whose session or token is known, or code after a password.
 
-    Wherever it comes from: a stranger never gets here, so nobody can slow anybody else.
+    Wherever it comes from: a stranger never gets here. Each by itself: a right password takes back
+    no wrong code, and who holds a session alone keeps nobody from coming in with a code.
     """
-    return await _ask(store, (name, "proof", _BY_NAME), now)
+    return await _ask(store, _one(name, what, _BY_NAME), now)
 
 
-def proven(db: Db, name: str) -> None:
-    """What `prove` counted is forgotten: the password or code was right."""
-    users.clear_failures(db, name=name, address="proof")
+def proven(db: Db, name: str, what: Shown) -> None:
+    """What `prove` counted of this is forgotten: it was right."""
+    users.clear_failures(db, name=name, address=what)
 
 
 async def ask_why(store: Store, name: str, *, now: datetime) -> timedelta | None:
     """Count one question of a visitor before it is answered; return how long to wait if refused."""
-    return await _ask(store, (name, "why", _BY_VISITOR), now)
+    return await _ask(store, _one(name, "why", _BY_VISITOR), now)
 
 
 async def guess(store: Store, address: str, *, now: datetime) -> timedelta | None:
     """Count one link that leads nowhere; return how long to wait if there were too many."""
-    return await _ask(store, (address, "link", _BY_GUESSER), now)
+    return await _ask(store, _one(address, "link", _BY_GUESSER), now)
 
 
 async def knock(store: Store, address: str, *, now: datetime) -> timedelta | None:
     """Count one login by a provider's word from a place; return how long to wait if refused."""
-    return await _ask(store, (address, "provider", _BY_CALLER), now)
+    return await _ask(store, _one(address, "provider", _BY_CALLER), now)
 
 
-async def _ask(store: Store, bucket: Bucket, now: datetime) -> timedelta | None:
-    return await store.write(lambda db: _count(db, (bucket,), now))
+def _one(name: str, address: str, limits: Limits) -> Callable[[Db], Sequence[Bucket]]:
+    return lambda _: ((name, address, limits),)
 
 
-def _count(db: Db, buckets: Sequence[Bucket], now: datetime) -> timedelta | None:
-    users.drop_failures(db, before=now - _HOUR)
+async def _ask(
+    store: Store, buckets: Callable[[Db], Sequence[Bucket]], now: datetime
+) -> timedelta | None:
+    # looked at before: a flood of what is refused must not stand in the line of those who write
+    wait = await store.read(lambda db: _wait(db, buckets(db), now))
+    return wait or await store.write(lambda db: _count(db, buckets(db), now))
+
+
+def _wait(db: Db, buckets: Sequence[Bucket], now: datetime) -> timedelta | None:
     for name, address, limits in buckets:
         for within, most in limits:
             if users.failures(db, name=name, address=address, since=now - within) >= most:
                 return within
-    for name, address, _ in buckets:
-        users.note_failure(db, name=name, address=address, at=now)
     return None
+
+
+def _count(db: Db, buckets: Sequence[Bucket], now: datetime) -> timedelta | None:
+    users.drop_failures(db, before=now - _HOUR)
+    wait = _wait(db, buckets, now)
+    if wait is None:
+        for name, address, _ in buckets:
+            users.note_failure(db, name=name, address=address, at=now)
+    return wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from aiohttp import web
@@ -36,7 +37,12 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def _show(
-    request: web.Request, *, problem: str | None = None, token: str = "", status: int = 200
+    request: web.Request,
+    *,
+    problem: str | None = None,
+    token: str = "",
+    form: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> web.Response:
     site, visitor = site_of(request), visitor_of(request)
 
@@ -50,6 +56,8 @@ async def _show(
         "tokens.html",
         status=status,
         problem=site.say(f"people.token.{problem}", most=MOST) if problem else None,
+        wrong={"wrong": ("current",), "refused": ("name", "days")}.get(problem or "", ()),
+        form=form,
         done=site.say("people.token.revoked") if done == "revoked" else None,
         token=token,
         tokens=found,
@@ -71,20 +79,20 @@ async def add(request: web.Request) -> web.Response:
     days = int(named) if named.isascii() and named.isdigit() and len(named) < 4 else 0  # noqa: PLR2004
     is_sound = 0 < len(name) <= NAME_LENGTH and name.isprintable()
     if not is_sound or not 0 < days <= LONGEST.days:
-        return await _show(request, problem="refused", status=400)
+        return await _show(request, problem="refused", form=form, status=400)
     try:
         wanted = [scope.value for scope in SCOPES if form.get(f"scope-{scope}")]
         scopes = scopes_of(wanted, role=visitor.role)
     except InputError:
-        return await _show(request, problem="refused", status=400)
+        return await _show(request, problem="refused", form=form, status=400)
     if doubt := await again.doubt(request, form):
-        return await _show(request, problem=doubt, status=400)
+        return await _show(request, problem=doubt, form=form, status=400)
     token, now = new_token(), site.now()
 
     issued = partial(
         issue, user=visitor.name, name=name, scopes=scopes, days=days, token=token, now=now
     )
-    if await site.store.write(issued) is None:
+    if await again.write(request, issued) is None:
         return await _show(request, problem="too_many", status=400)
     return await _show(request, token=token)
 

@@ -90,18 +90,24 @@ def withdraw(db: Db, number: int, *, user: str, now: datetime) -> bool:
     return found
 
 
+def presented(request: web.Request) -> str | None:
+    """Return the hash of the token that the request brings; None unless it has the form of one."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    token = text.strip()
+    return token_hash(token) if scheme.lower() == "bearer" and is_token(token) else None
+
+
 async def bearer(request: web.Request) -> Visitor | None:
     """Return who the request's token stands for; None unless it is good and its owner active.
 
     What it may is what its scopes say and the owner's role still grants, at each request.
     """
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    token = text.strip()
-    if scheme.lower() != "bearer" or not is_token(token):
+    mark = presented(request)
+    if mark is None:
         return None
     site = site_of(request)
-    now, presented = site.now(), token_hash(token)
-    found = await site.store.read(lambda db: tokens.presented(db, presented, now=now))
+    now = site.now()
+    found = await site.store.read(lambda db: tokens.presented(db, mark, now=now))
     if found is None:
         return None
     known, owner = found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from veille.domain.access import Access, Role, may
@@ -37,26 +39,54 @@ def add_user(
 def reset_password(
     db: Db, name: str, now: datetime, *, actor: str = CLI, password_hash: str = ""
 ) -> str:
-    """Return a new one-time password; the user has no session and no token of the API left.
+    """Return a new one-time password; whatever opened the account before opens it no more.
 
     `password_hash` is that of a password made before: then the result is "". InputError if unknown.
     """
     password = "" if password_hash else one_time_password()
     kept = password_hash or hash_password(password)
     users.set_password(db, name, password_hash=kept, must_change=True, now=now)
-    revoked = tokens.revoke_all(db, name, now=now)
-    push.remove_all(db, name)
+    revoked = _cut(db, name, now)["tokens"]
     _note(db, "user.reset", name, now, actor, after={"tokens_revoked": revoked})
     return password
 
 
-def list_users(db: Db) -> list[User]:
-    """Return all users by name, disabled ones too."""
-    return users.list_(db)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A user and what opens their account. `seen_at` is of the newest session there still is."""
+
+    user: User
+    has_password: bool
+    has_factor: bool
+    is_linked: bool
+    sessions: int
+    tokens: int
+    devices: int
+    seen_at: datetime | None
+
+
+def survey(db: Db, now: datetime) -> list[Row]:
+    """Return all users by name, disabled ones too, with what opens their accounts."""
+    with_factor, elsewhere = factors.users_with(db), logins.users_linked(db)
+    good, open_ = tokens.counts(db, now=now), users.open_sessions(db, now=now)
+    notified = Counter(users.folded(device.user) for device in push.list_(db))
+    return [
+        Row(
+            user=user,
+            has_password=user.password_hash != "",
+            has_factor=(who := users.folded(user.name)) in with_factor,
+            is_linked=who in elsewhere,
+            sessions=open_.get(who, (0, None))[0],
+            tokens=good.get(who, 0),
+            devices=notified[who],
+            seen_at=open_.get(who, (0, None))[1],
+        )
+        for user in users.list_(db)
+    ]
 
 
 def disable(db: Db, name: str, now: datetime, *, actor: str = CLI) -> None:
-    """The user cannot log in and has no session, token or invitation.
+    """The user cannot log in and has no session, token, notified device or invitation.
 
     InputError when there is none of this name, LastAdminError when nobody could undo it.
     """
@@ -65,9 +95,7 @@ def disable(db: Db, name: str, now: datetime, *, actor: str = CLI) -> None:
         return
     _keep_an_admin(db, user)
     users.disable(db, name, now=now)
-    tokens.revoke_all(db, name, now=now)
-    push.remove_all(db, name)
-    logins.withdraw_invitation(db, name)
+    _cut(db, name, now)
     _note(
         db, "user.disable", user.name, now, actor,
         before={"is_active": True}, after={"is_active": False},
@@ -104,8 +132,13 @@ def set_role(db: Db, name: str, role: str, now: datetime, *, actor: str = CLI) -
 
 
 def reset_factor(db: Db, name: str, now: datetime, *, actor: str = CLI) -> bool:
-    """Whether the user had a second factor; it is gone, and so is every session."""
+    """Whether the user had a second factor; it is gone, and so is every session.
+
+    InputError for the actor's own: they remove it with a code, as somebody at their desk cannot.
+    """
     user = _known(db, name)
+    if users.folded(user.name) == users.folded(actor):
+        raise InputError("your own second factor is removed under Mon compte, with a code of it")
     had = factors.remove(db, name)
     if had:
         users.end_sessions(db, name)
@@ -117,17 +150,15 @@ def reset_factor(db: Db, name: str, now: datetime, *, actor: str = CLI) -> bool:
 
 
 def revoke(db: Db, name: str, now: datetime, *, actor: str = CLI) -> tuple[int, int]:
-    """Return how many sessions and tokens of the API the user had; none is left."""
+    """Return how many sessions and tokens of the API the user had; none is left.
+
+    Nor is any notified device or invitation.
+    """
     user = _known(db, name)
-    ended, revoked = users.end_sessions(db, name), tokens.revoke_all(db, name, now=now)
-    push.remove_all(db, name)
-    if ended or revoked:
-        said = {"sessions": ended, "tokens": revoked}
-        _note(
-            db, "user.revoke", user.name, now, actor,
-            before=said, after={"sessions": 0, "tokens": 0},
-        )  # fmt: skip
-    return ended, revoked
+    had = _cut(db, name, now)
+    if any(had.values()):
+        _note(db, "user.revoke", user.name, now, actor, before=had, after=dict.fromkeys(had, 0))
+    return had["sessions"], had["tokens"]
 
 
 def invite(db: Db, name: str, now: datetime, *, actor: str = CLI) -> str:
@@ -145,12 +176,18 @@ def invite(db: Db, name: str, now: datetime, *, actor: str = CLI) -> str:
 
 
 def unlink(db: Db, name: str, now: datetime, *, actor: str = CLI) -> int:
-    """Return how many logins by a provider's word the user had; none is left, nor any session."""
+    """Return how many logins by a provider's word the user had; none is left.
+
+    Nor is any session, token or notified device: some may be of whom that identity let in.
+    LastAdminError when it was the only way in of the last administrator.
+    """
     user = _known(db, name)
+    if not user.password_hash and users.folded(name) in logins.users_linked(db):
+        _keep_an_admin(db, user)
     count = logins.unlink(db, name)
     logins.withdraw_invitation(db, name)
     if count:
-        users.end_sessions(db, name)
+        _cut(db, name, now)
         said = {"logins_elsewhere": count}
         _note(db, "user.unlink", user.name, now, actor, before=said, after={"logins_elsewhere": 0})
     return count
@@ -170,6 +207,16 @@ def role_named(text: str) -> Role:
         raise InputError(f'"{text}" is no role: write one of {known}') from error
 
 
+def _cut(db: Db, name: str, now: datetime) -> dict[str, int]:
+    """The user has no session, token, notified device or invitation; return how many there were."""
+    return {
+        "sessions": users.end_sessions(db, name),
+        "tokens": tokens.revoke_all(db, name, now=now),
+        "devices": push.remove_all(db, name),
+        "invitations": logins.withdraw_invitation(db, name),
+    }
+
+
 def _known(db: Db, name: str) -> User:
     if (user := users.get(db, name)) is None:
         raise InputError(f'no user "{name}": see `veille user list`')
@@ -177,9 +224,13 @@ def _known(db: Db, name: str) -> User:
 
 
 def _keep_an_admin(db: Db, user: User) -> None:
-    """Raise LastAdminError when nobody but this user is active and may manage users."""
+    """Raise LastAdminError when nobody but this user can come in and may manage users."""
+    linked = logins.users_linked(db)
     others = any(
-        other.name != user.name and other.disabled_at is None and may(other.role, Access.ADMIN)
+        other.name != user.name
+        and other.disabled_at is None
+        and may(other.role, Access.ADMIN)
+        and (other.password_hash or users.folded(other.name) in linked)
         for other in users.list_(db)
     )
     if may(user.role, Access.ADMIN) and user.disabled_at is None and not others:

@@ -16,10 +16,13 @@ from veille.domain.incident import QueueState
 from veille.domain.queue_filter import QueueFilter, parse_filter
 from veille.store import audit, views
 from veille.store.engine import Db
+from veille.store.ranking import Place
 from veille.store.views import EVERYBODY, View
 from veille.web.site import form_of, see, site_of, visitor_of
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+PAGE = 25
+"""Rows of a page: with them, full of long texts, all it loads stays under 150 kB."""
 TO_DO = QueueFilter()
 SHIPPED: Mapping[str, QueueFilter] = {
     "todo": TO_DO,
@@ -83,6 +86,16 @@ def path_of(where: QueueFilter) -> str:
     """Return the address of the queue, so filtered."""
     query = where.query()
     return f"/queue?{query}" if query else "/queue"
+
+
+def is_list(path: str) -> bool:
+    """Whether this page of ours is a view of the queue: each item is a row of it."""
+    return path.partition("?")[0] == "/queue"
+
+
+def page_path(where: QueueFilter, after: Place | None) -> str:
+    """Return the address of the page of a view that begins after a place."""
+    return with_query(path_of(where), f"after={after}" if after else "")
 
 
 def with_query(path: str, more: str) -> str:

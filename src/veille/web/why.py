@@ -9,6 +9,7 @@ from aiohttp import web
 
 from veille.domain.explanation import Explanation
 from veille.domain.record import StoredMention
+from veille.domain.whynot import WhyNot
 from veille.store import work
 from veille.web import throttle
 from veille.web.site import site_of, visitor_of, words_of
@@ -52,34 +53,62 @@ async def answer(request: web.Request, mention: StoredMention | None) -> Answer:
 
     It takes seconds: what is shown of the mention is read again after them.
     """
+    found = await explained(request, mention)
+    if isinstance(found, str):
+        return Answer(problem=found)
+    return Answer(reasons=_said(words_of(request), found))
+
+
+async def explained(
+    request: web.Request, mention: StoredMention | None
+) -> Sequence[Explanation] | str:
+    """Return why each head said its label, or what stands in the way now: slow, late or busy."""
     site = site_of(request)
     if site.explainer is None or mention is None or not may_ask(request, mention):
         raise web.HTTPNotFound
     if (await site.store.read(work.backlog)).count > CROWD:
-        return Answer(problem="late")
+        return "late"
     if await throttle.ask_why(site.store, visitor_of(request).name, now=site.now()):
-        return Answer(problem="slow")
+        return "slow"
     try:
         found = await site.explainer.explain(mention.text)
     except TimeoutError:  # its thread works on, and holds the turn
         found = None
-    if found is None:
-        return Answer(problem="busy")
-    return Answer(reasons=_said(words_of(request), found))
+    return "busy" if found is None else found
 
 
 async def why_not(request: web.Request, mention: str, rule: str) -> list[str]:
     """Return what became of a mention under a rule, as sentences; or why that is not said now."""
-    site, words = site_of(request), words_of(request)
+    words, found = words_of(request), await became(request, mention, rule)
+    if isinstance(found, str):
+        return [words.say("web.why.slow" if found == "slow" else "why.page.slow")]
+    return told(request, found)
+
+
+async def became(request: web.Request, mention: str, rule: str) -> WhyNot | str:
+    """Return what became of a mention under a rule, or what stands in the way: slow or busy."""
+    site = site_of(request)
     if site.asker is None or rule not in site.asker.rules():
         raise web.HTTPNotFound
     if await throttle.ask_why(site.store, visitor_of(request).name, now=site.now()):
-        return [words.say("web.why.slow")]
+        return "slow"
     try:
-        found = await site.asker.why_not(mention, rule)
+        return await site.asker.why_not(mention, rule)
     except TimeoutError:
-        return [words.say("why.page.slow")]
-    voice = Voice(say=words.say, zone=words.timezone.key, now=words.now, topics=words.topics)
+        return "busy"
+
+
+def told(request: web.Request, found: WhyNot) -> list[str]:
+    """Return what became of a mention, as sentences."""
+    words, asker = words_of(request), site_of(request).asker
+    voice = Voice(
+        say=words.say,
+        zone=words.timezone.key,
+        now=words.now,
+        topics=words.topics,
+        rules={} if asker is None else asker.rules(),
+        receivers=words.receivers,
+    )
     return sentences(found, voice)
 
 

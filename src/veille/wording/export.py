@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ _FORMULA = "=+-@\t\r\n|%"
 _WITHIN = re.compile(r"([;,\t\r\n][^\S\t\r\n]*)(?=[=+@＝＋＠－﹦﹢﹫﹣﬩-])")
 # what XML 1.0 (section 2.2) has no place for, even escaped
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_ASCII = re.compile("[^\x00-\x7e]+")
 _TITLE = 80
 
 
@@ -131,7 +133,7 @@ def harmless(cell: str) -> str:
     """
     text = _WITHIN.sub(r"\1'", printable(cell))
     # blanks and marks that nobody sees
-    seen = next((c for c in text if unicodedata.category(c)[0] not in "ZC"), "")
+    seen = next((c for c in text if unicodedata.category(c)[0] not in "ZCM"), "")
     first = unicodedata.normalize("NFKC", seen)[:1]
     is_risky = text[:1] in _FORMULA or (first and first in _FORMULA)
     return visible(f"'{text}" if text and is_risky else text)
@@ -160,7 +162,14 @@ def line_of(mention: StoredMention) -> str:
             "topics": [{"id": topic.id, "score": topic.score} for topic in found.topics],
             "corrections": {head: each.value for head, each in said.items()},
         }
-    return msgspec.json.encode(_known(line)).decode()
+    return _inert(msgspec.json.encode(_known(line)).decode())
+
+
+def _inert(line: str) -> str:
+    """Return the same JSON in which nothing acts on who looks at it, or parts it into lines."""
+    return _NOT_ASCII.sub(
+        lambda run: run[0] if visible(run[0]) == run[0] else json.dumps(run[0])[1:-1], line
+    )
 
 
 def _known(values: Mapping[str, object]) -> dict[str, object]:

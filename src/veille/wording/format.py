@@ -12,8 +12,8 @@ from veille.wording.catalogue import Catalogue
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _LOOK_BACK = 40  # an excerpt ends at a space if there is one within so many characters
-_VISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co"}
-_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_VISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _JOINERS = frozenset("\u200c\u200d")  # inside emoji and some scripts they are spelling
 
 

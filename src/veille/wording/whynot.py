@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from veille.domain.evidence import Asked
 from veille.domain.silence import Mute, MuteKind
-from veille.domain.whynot import Outcome, WhyNot
+from veille.domain.whynot import Outcome, Told, WhyNot
 from veille.wording import reasons
 from veille.wording.catalogue import Catalogue
 from veille.wording.format import clock, date, duration, moment, visible
@@ -21,12 +21,17 @@ _TELLING = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """The language, the town's time zone, what time it is, and the names of topics by id."""
+    """The language, the town's time zone, what time it is, and names by id.
+
+    Of topics, of rules, of receivers: what has none is called by its id.
+    """
 
     say: Catalogue
     zone: str
     now: datetime
     topics: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
+    receivers: Mapping[str, str] = field(default_factory=dict)
 
     def time(self, at: datetime | None) -> str:
         """Return when something was, as people say it: `à 02:14`, `le dim. 18 janv. à 02:14`."""
@@ -37,12 +42,17 @@ class Voice:
         said = {"clock": clock(self.say, at, self.zone), "date": date(self.say, at, self.zone)}
         return self.say(f"why.words.{'at' if is_today else 'on'}", **said)
 
+    def told(self, told: Iterable[Told]) -> str:
+        """Return who was told when, each once."""
+        said = (f"{self.receivers.get(t.receiver, t.receiver)} ({self.time(t.at)})" for t in told)
+        return ", ".join(dict.fromkeys(said))
+
 
 def sentences(answer: WhyNot, voice: Voice) -> list[str]:
     """Return the answer as sentences, the decisive one first."""
     say = voice.say
     values = {
-        "rule": answer.rule,
+        "rule": visible(voice.rules.get(answer.rule, answer.rule)),
         "time": voice.time(answer.at),
         "mention": visible(answer.mention)[:_NAME_MAX],
         "reason": _reason(answer, voice),
@@ -62,9 +72,8 @@ def _further(answer: WhyNot, voice: Voice) -> list[str]:
     if answer.incident is not None:
         found.append(say("why.outcome.incident", incident=f"I{answer.incident}"))
     if outcome is Outcome.FIRED:
-        names = dict.fromkeys(f"{one.receiver} ({voice.time(one.at)})" for one in answer.told)
-        key = "told" if names else "nobody"
-        found.append(say(f"why.outcome.{key}", receivers=", ".join(names)))
+        key = "told" if answer.told else "nobody"
+        found.append(say(f"why.outcome.{key}", receivers=voice.told(answer.told)))
     if outcome is Outcome.CONDITION:
         found.append(say("why.outcome.nearest", time=voice.time(answer.at)))
         found.append(reasons.counts(say, answer.baseline))

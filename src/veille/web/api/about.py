@@ -13,6 +13,7 @@ from veille.web.api.dispatch import handler
 from veille.web.api.operation import PARTS, PREFIX, Answer, Call, Listed, Nothing, Operation
 from veille.web.api.pace import PACE, Pace
 from veille.web.api.problems import STATUSES, Kind
+from veille.web.api.repeats import RUNNING
 from veille.web.api.shapes import Shape
 from veille.web.api.table import OPERATIONS
 from veille.web.security import ACCESS, Handler
@@ -54,6 +55,7 @@ ALL: tuple[Operation, ...] = (
 def install(app: web.Application, *, rate: int) -> None:
     """The application answers the API, `rate` requests a minute for each token or session."""
     app[PACE] = Pace(rate=rate)
+    app[RUNNING] = {}
     for operation in ALL:
         _add(app, operation.method, operation.path, handler(operation), operation.access)
     _add(app, "GET", "/openapi.json", _document(), Access.PUBLIC)
@@ -62,10 +64,15 @@ def install(app: web.Application, *, rate: int) -> None:
 def _add(app: web.Application, method: str, path: str, run: Handler, access: Access) -> None:
     app[ACCESS][method, PREFIX + path] = access
     # with its pattern, so that `/queue/bulk` is no item: what else is asked of it is 405
-    said = re.sub(r"\{(\w+)\}", lambda part: f"{{{part[1]}:{PARTS[part[1]].pattern}}}", path)
+    said = re.sub(r"\{(\w+)\}", lambda part: f"{{{part[1]}:{_segment(part[1])}}}", path)
     app.router.add_route(method, PREFIX + said, run)
     if method == "GET":
         app.router.add_route("HEAD", PREFIX + said, run)
+
+
+def _segment(name: str) -> str:
+    """Return what a part looks like in an address: of a name, whatever is no `/`."""
+    return "[^/]+" if name == "name" else PARTS[name].pattern
 
 
 def _document() -> Handler:

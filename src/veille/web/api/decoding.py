@@ -66,6 +66,8 @@ def query(request: web.Request, kind: type[T]) -> T:
     for name in request.query:
         values = request.query.getall(name)
         wanted = fields.get(name)
+        if not _is_text(name):  # not said again: a problem holds no NUL
+            raise Refused(Kind.INVALID, fields={"/query": "control"})
         if wanted is None:
             raise Refused(Kind.INVALID, fields={f"/query/{_pointer(name)}": ("unknown", name)})
         if any(not _is_text(value) for value in values):

@@ -51,18 +51,22 @@ class Standing:
     at: datetime | None = None
 
 
-def _incident(db: Db, number: int) -> Standing | None:
-    found = incidents.get(db, number)
-    return None if found is None else _standing(db, found.touched, f"I{number}")
+def _incident(db: Db, name: str) -> Standing | None:
+    found = incidents.get(db, int(name[1:]))
+    return None if found is None else _standing(db, found.touched, name)
 
 
-def _item(db: Db, number: int) -> Standing | None:
-    found = queue.get(db, number)
-    return None if found is None else _standing(db, found.version, f"Q{number}")
+def _item(db: Db, name: str) -> Standing | None:
+    found = queue.get(db, int(name[1:]))
+    return None if found is None else _standing(db, found.version, name)
 
 
-def _draft(db: Db, number: int) -> Standing | None:
-    found = drafts.get(db, number)
+def _target(db: Db, name: str) -> Standing | None:
+    return _incident(db, name) if name.startswith("I") else _item(db, name)
+
+
+def _draft(db: Db, name: str) -> Standing | None:
+    found = drafts.get(db, int(name))
     return None if found is None else _standing(db, found.version, f"Q{found.item}")
 
 
@@ -71,9 +75,10 @@ def _standing(db: Db, version: int, target: str) -> Standing:
     return Standing(version=version, by=last.actor if last else None, at=last.at if last else None)
 
 
-SUBJECTS: Mapping[str, Callable[[Db, int], Standing | None]] = {
+SUBJECTS: Mapping[str, Callable[[Db, str], Standing | None]] = {
     "incident": _incident,
     "item": _item,
+    "target": _target,
     "draft": _draft,
 }
 """What a path may name that has a version."""
@@ -99,6 +104,8 @@ async def _handled(request: web.Request, operation: Operation) -> web.StreamResp
         return await _raw(request, operation)
     if not _is_accepted(request):
         raise Refused(Kind.UNACCEPTABLE)
+    if request.method == "POST":
+        repeats.check(request)
     raw, body = b"", None  # type: bytes, Any
     if body_kind is not None:
         body, raw = await decoding.read(request, body_kind)
@@ -126,7 +133,7 @@ async def _raw(request: web.Request, operation: Operation) -> web.StreamResponse
     except web.HTTPBadRequest as error:  # as the pages' exports say it
         if isinstance(error.__cause__, QueryError):
             raise _query(request, error.__cause__) from error
-        raise Refused(Kind.INVALID) from error
+        raise Refused(Kind.REFUSED) from error
 
 
 async def _run(operation: Operation, call: Call[Any, Any], subject: str) -> web.Response:
@@ -204,8 +211,7 @@ async def _subject(site: Site, parts: Mapping[str, str]) -> tuple[str, Standing 
     look = SUBJECTS.get(name)
     if look is None:
         return name, None
-    number = int(parts[name].lstrip("IQ"))
-    standing = await site.store.read(lambda db: look(db, number))
+    standing = await site.store.read(lambda db: look(db, parts[name]))
     if standing is None:
         raise Refused(Kind.MISSING)
     return name, standing

@@ -18,10 +18,10 @@ from veille.wording.catalogue import catalogue
 Json = dict[str, Any]  # a JSON document has no narrower type
 _TEMPLATE = "#/components/schemas/{name}"
 _NO_NUL = "^[^\\u0000]*$"
-_ALWAYS = (400, 401, 403, 406, 429, 500, 503)
+_ALWAYS = (400, 401, 403, 406, 414, 429, 500, 503)
 _ACTS = (409, 422)
-_BY_QUERY = {"after": 404, "q": 422}
-"""What a parameter may lead to: a cursor of another list, a search that does not parse."""
+_BY_QUERY = {"after": 404, "q": 422, "since": 422}
+"""What a parameter may lead to: a cursor of another list, no search, a day that no clock has."""
 _ABOUT = (
     "Everything the screens of veille do. Errors are RFC 9457 problems, explained at "
     f"`{TYPES}`; docs/api.md shows it with curl."

@@ -47,8 +47,12 @@ PARTS: Mapping[str, Part] = {
     "token": Part(pattern=_NUMBER, meaning="The number of a token."),
     "override": Part(pattern=_NUMBER, meaning="The number of an override."),
     "mention": Part(pattern="[0-9a-f]{32}", meaning="The key of a mention."),
+    "session": Part(pattern="[0-9a-f]{64}", meaning="The id of a session."),
+    "device": Part(pattern=_NUMBER, meaning="The number of a device."),
+    "target": Part(pattern=f"[IQ]{_NUMBER}", meaning="An incident or a queue item."),
+    "file": Part(pattern="[^/\\x00-\\x1f\\x7f]{1,200}", meaning="The name of a file of rules."),
     "rule": Part(pattern="[a-z][a-z0-9_.]{0,63}", meaning="The id of a rule."),
-    "name": Part(pattern="[^/\\x00-\\x1f\\x7f]{1,100}", meaning="A name."),
+    "name": Part(pattern="[^\\x00-\\x1f\\x7f]{1,100}", meaning="A name; `/` as `%2F`."),
 }  # fmt: skip
 
 

@@ -16,11 +16,11 @@ from veille.store.engine import Db
 from veille.store.tokens import Token
 from veille.store.users import User
 from veille.store.views import EVERYBODY, View
-from veille.web import again
+from veille.web import again, oidc_exit
 from veille.web import users as verbs
 from veille.web.api.operation import Answer, Body, Call, Listed, Nothing
-from veille.web.api.problems import Kind, Refused, lacking
-from veille.web.api.shapes import Shape
+from veille.web.api.problems import Kind, Refused, lacking, refusal
+from veille.web.api.shapes import Shape, shaped
 from veille.web.passwords import one_time_password
 from veille.web.tokens import (
     DEFAULT,
@@ -39,12 +39,16 @@ _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class Me(Shape, frozen=True, kw_only=True):
-    """Who asks: name, role, and what the token, or the role where there is none, grants."""
+    """Who asks: name, role, and what the token, or the role where there is none, grants.
+
+    `language` is the one chosen, null for that of the installation.
+    """
 
     name: str
     role: Role
     scopes: list[Access]
     expires_at: datetime | None
+    language: str | None
 
 
 class TokenShape(Shape, frozen=True, kw_only=True):
@@ -84,6 +88,19 @@ class UserShape(Shape, frozen=True, kw_only=True):
     must_change: bool
 
 
+class Member(Shape, frozen=True, kw_only=True):
+    """A user, what opens the account, and what of it is open; `seen_at` is of a session."""
+
+    user: UserShape
+    has_password: bool
+    has_factor: bool
+    is_linked: bool
+    sessions: int
+    tokens: int
+    devices: int
+    seen_at: datetime | None
+
+
 class NewUser(Body, frozen=True, kw_only=True):
     """A name and a role."""
 
@@ -102,6 +119,13 @@ class OneTime(Shape, frozen=True, kw_only=True):
 
     name: str
     password: str
+
+
+class Invitation(Shape, frozen=True, kw_only=True):
+    """The address, said this once, that links an identity of the provider; good for 3 days."""
+
+    name: str
+    link: str
 
 
 class Ended(Shape, frozen=True, kw_only=True):
@@ -123,9 +147,7 @@ async def me(call: Call[Nothing, None]) -> Answer[Me]:
     """Who asks, and what they may."""
     visitor = call.visitor
     scopes: list[Access] = [each for each in SCOPES if visitor.may(each)]
-    return Answer(
-        value=Me(name=visitor.name, role=visitor.role, scopes=scopes, expires_at=visitor.ends_at)
-    )
+    return Answer(value=shaped(Me, visitor, scopes=scopes, expires_at=visitor.ends_at))
 
 
 async def list_calls(call: Call[Nothing, None]) -> Answer[Listed[Called]]:
@@ -148,11 +170,12 @@ async def add_token(call: Call[Nothing, NewToken]) -> Answer[Issued]:
     if not all(call.visitor.may(each) for each in scopes):
         raise lacking(call.visitor, next(each for each in SCOPES if not call.visitor.may(each)))
     if not said.name.isprintable() or not said.name.strip():
-        raise Refused(Kind.REFUSED, cause="a token's name is visible: write another")
+        raise refusal(call.request, "token_name")
     if await again.doubt(call.request, {"current": said.password}):
         raise Refused(Kind.PROOF)
     token = new_token()
-    number = await call.site.store.write(
+    number = await again.write(
+        call.request,
         partial(
             issue,
             user=call.actor,
@@ -161,10 +184,10 @@ async def add_token(call: Call[Nothing, NewToken]) -> Answer[Issued]:
             days=said.days,
             token=token,
             now=now,
-        )
+        ),
     )
     if number is None:
-        raise Refused(Kind.REFUSED, cause=f"{MOST} tokens at most: revoke one first")
+        raise refusal(call.request, "many_tokens", most=MOST)
     return Answer(value=Issued(id=number, token=token))
 
 
@@ -216,17 +239,19 @@ async def remove_view(call: Call[Nothing, None]) -> Answer[None]:
     return Answer(value=None)
 
 
-async def list_users(call: Call[Nothing, None]) -> Answer[Listed[UserShape]]:
-    """Everybody who may log in, or might again."""
-    found = await call.site.store.read(users.list_)
-    return Answer(value=Listed(items=[_user(each) for each in found]))
+async def list_users(call: Call[Nothing, None]) -> Answer[Listed[Member]]:
+    """Everybody who may log in, or might again, and what each has open."""
+    now = call.site.now()
+    found = await call.site.store.read(lambda db: verbs.survey(db, now))
+    return Answer(value=Listed(items=[shaped(Member, one, user=_user(one.user)) for one in found]))
 
 
 async def add_user(call: Call[Nothing, NewUser]) -> Answer[OneTime]:
     """There is another user."""
     said, now, password = call.body, call.site.now(), one_time_password()
     hashed = await call.site.passwords.hash(password)
-    await call.site.store.write(
+    await again.write(
+        call.request,
         partial(
             verbs.add_user,
             name=said.name,
@@ -234,7 +259,7 @@ async def add_user(call: Call[Nothing, NewUser]) -> Answer[OneTime]:
             now=now,
             actor=call.actor,
             password_hash=hashed,
-        )
+        ),
     )
     return Answer(value=OneTime(name=said.name.strip(), password=password))
 
@@ -243,8 +268,9 @@ async def reset_user(call: Call[Nothing, None]) -> Answer[OneTime]:
     """The user has this one-time password, and neither session nor token."""
     name, now, password = await _named(call), call.site.now(), one_time_password()
     hashed = await call.site.passwords.hash(password)
-    await call.site.store.write(
-        partial(verbs.reset_password, name=name, now=now, actor=call.actor, password_hash=hashed)
+    await again.write(
+        call.request,
+        partial(verbs.reset_password, name=name, now=now, actor=call.actor, password_hash=hashed),
     )
     return Answer(value=OneTime(name=name, password=password))
 
@@ -269,11 +295,28 @@ async def reset_factor(call: Call[Nothing, None]) -> Answer[UserShape]:
     return await _changed(call, verbs.reset_factor)
 
 
+async def invite_user(call: Call[Nothing, None]) -> Answer[Invitation]:
+    """The user has this invitation, and no other, to link an identity of the provider."""
+    if call.site.provider is None:
+        raise refusal(call.request, "no_provider")
+    name, now = await _named(call), call.site.now()
+    token = await again.write(
+        call.request, partial(verbs.invite, name=name, now=now, actor=call.actor)
+    )
+    link = oidc_exit.address(call.site, f"/invitations/{token}")
+    return Answer(value=Invitation(name=name, link=link))
+
+
+async def unlink_user(call: Call[Nothing, None]) -> Answer[UserShape]:
+    """No identity of the provider opens the account, which has neither session nor token."""
+    return await _changed(call, verbs.unlink)
+
+
 async def revoke_user(call: Call[Nothing, None]) -> Answer[Ended]:
     """The user has neither session nor token."""
     name, now = await _named(call), call.site.now()
-    ended, revoked = await call.site.store.write(
-        partial(verbs.revoke, name=name, now=now, actor=call.actor)
+    ended, revoked = await again.write(
+        call.request, partial(verbs.revoke, name=name, now=now, actor=call.actor)
     )
     return Answer(value=Ended(sessions=ended, tokens=revoked))
 
@@ -287,7 +330,7 @@ async def _changed(
         verb(db, name=name, now=now, actor=call.actor)
         return users.get(db, name)
 
-    user = await call.site.store.write(change)
+    user = await again.write(call.request, change)
     if user is None:
         raise Refused(Kind.MISSING)
     return Answer(value=_user(user))
@@ -302,21 +345,8 @@ async def _named(call: Call[Nothing, None] | Call[Nothing, NewRole]) -> str:
 
 
 def _user(user: User) -> UserShape:
-    return UserShape(
-        name=user.name,
-        role=user.role,
-        created_at=user.created_at,
-        disabled_at=user.disabled_at,
-        must_change=user.must_change,
-    )
+    return shaped(UserShape, user)
 
 
 def _token(token: Token) -> TokenShape:
-    return TokenShape(
-        id=token.id,
-        name=token.name,
-        scopes=sorted(token.scopes),
-        created_at=token.created_at,
-        expires_at=token.expires_at,
-        used_at=token.used_at,
-    )
+    return shaped(TokenShape, token, scopes=sorted(token.scopes))

@@ -41,14 +41,17 @@ class Kind(StrEnum):
     UNCERTAIN = "uncertain"
     STALE = "stale"
     TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
     MEDIA_TYPE = "media_type"
     REFUSED = "refused"
     REASON = "reason"
     TARGET = "target"
     PROOF = "proof"
+    TOKEN_ONLY = "token_only"  # noqa: S105 a name
     REUSED = "reused"
     UNCONDITIONAL = "unconditional"
     TOO_MANY = "too_many"
+    BUSY = "busy"
     FAILED = "failed"
     UNAVAILABLE = "unavailable"
 
@@ -57,17 +60,18 @@ STATUSES: Mapping[Kind, int] = {
     Kind.UNREADABLE: 400, Kind.INVALID: 400,
     Kind.UNKNOWN: 401,
     Kind.SCOPE: 403, Kind.ROLE: 403, Kind.FORGED: 403, Kind.HELD: 403, Kind.PROOF: 403,
+    Kind.TOKEN_ONLY: 403,
     Kind.MISSING: 404, Kind.CURSOR: 404, Kind.METHOD: 405, Kind.UNACCEPTABLE: 406, Kind.SLOW: 408,
     Kind.CONFLICT: 409, Kind.TOO_LATE: 409, Kind.LAST_ADMIN: 409, Kind.REREAD: 409,
     Kind.RUNNING: 409, Kind.UNCERTAIN: 409,
-    Kind.STALE: 412, Kind.TOO_LARGE: 413, Kind.MEDIA_TYPE: 415,
+    Kind.STALE: 412, Kind.TOO_LARGE: 413, Kind.TOO_LONG: 414, Kind.MEDIA_TYPE: 415,
     Kind.REFUSED: 422, Kind.QUERY: 422, Kind.REASON: 422, Kind.TARGET: 422, Kind.REUSED: 422,
-    Kind.UNCONDITIONAL: 428, Kind.TOO_MANY: 429,
+    Kind.UNCONDITIONAL: 428, Kind.TOO_MANY: 429, Kind.BUSY: 429,
     Kind.FAILED: 500, Kind.UNAVAILABLE: 503,
 }  # fmt: skip
 _OF_STATUS = {
     400: Kind.UNREADABLE, 401: Kind.UNKNOWN, 403: Kind.ROLE, 404: Kind.MISSING, 405: Kind.METHOD,
-    413: Kind.TOO_LARGE, 415: Kind.MEDIA_TYPE, 503: Kind.UNAVAILABLE,
+    413: Kind.TOO_LARGE, 414: Kind.TOO_LONG, 415: Kind.MEDIA_TYPE, 503: Kind.UNAVAILABLE,
 }  # fmt: skip
 
 
@@ -126,6 +130,12 @@ def lacking(visitor: Visitor, access: Access) -> Refused:
     """Return the refusal of who may not: the token lacks a scope, or its owner the role."""
     is_scope = visitor.scopes is not None and access not in visitor.scopes
     return Refused(Kind.SCOPE if is_scope else Kind.ROLE, scope=access.value)
+
+
+def refusal(request: web.Request, key: str, **values: object) -> Refused:
+    """Return a refusal whose detail is the sentence `api.refusal.<key>`."""
+    detail = site_for(request).say(f"api.refusal.{key}", **values)
+    return Refused(Kind.REFUSED, detail=detail)
 
 
 def site_for(request: web.Request) -> Site:

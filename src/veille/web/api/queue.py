@@ -16,7 +16,7 @@ from veille.domain.deed import BULK_LIMIT, Change, Deed, Outcome, Refused, Seen,
 from veille.domain.ids import short_id
 from veille.domain.incident import QueueState, Verdict
 from veille.domain.queue_filter import QueueFilter, parse_filter
-from veille.store import incidents, obligations, ranking, verdicts
+from veille.store import examples, incidents, obligations, ranking, verdicts, views
 from veille.store.engine import Db
 from veille.store.ranking import parse_place
 from veille.web import exports
@@ -31,6 +31,7 @@ from veille.web.api.operation import (
     Call,
     Cursor,
     Limit,
+    Listed,
     Nothing,
     Page,
     Paged,
@@ -38,6 +39,9 @@ from veille.web.api.operation import (
 from veille.web.api.shapes import Did, EventShape, RankedItem, Shape, WholeItem
 from veille.web.api.timelines import lines
 from veille.web.deeds import active
+from veille.web.item_page import moves
+from veille.web.menu import MANY
+from veille.web.views import named
 
 Short = Annotated[str, msgspec.Meta(max_length=64)]
 Shorts = Annotated[tuple[Short, ...], msgspec.Meta(max_length=10)]  # an address has 8 kB
@@ -145,6 +149,16 @@ class BulkOutcome(Shape, frozen=True, kw_only=True):
     until: datetime | None
 
 
+class Tab(Shape, frozen=True, kw_only=True):
+    """A view, its number where people keep it, and its items: over `count` where `has_more`."""
+
+    name: str
+    query: str
+    view: int | None
+    count: int
+    has_more: bool
+
+
 class Corrected(Shape, frozen=True, kw_only=True):
     """Whether that changed anything."""
 
@@ -167,6 +181,26 @@ async def list_(call: Call[Wanted, None]) -> Answer[Page[RankedItem]]:
     return Answer(value=Page(items=items, next=None if last is None else call.next([last])))
 
 
+async def counts(call: Call[Nothing, None]) -> Answer[Listed[Tab]]:
+    """Every view of who asks, those that ship first, and how many items each holds."""
+
+    def load(db: Db) -> list[Tab]:
+        known = named(call.request, views.list_(db, call.actor))
+        found = [ranking.count(db, each.where, now=call.now, limit=MANY + 1) for each in known]
+        return [
+            Tab(
+                name=each.name,
+                query=each.where.query(),
+                view=each.view.id if each.view else None,
+                count=min(count, MANY),
+                has_more=count > MANY,
+            )
+            for each, count in zip(known, found, strict=True)
+        ]
+
+    return Answer(value=Listed(items=await call.site.store.read(load)))
+
+
 async def get(call: Call[Nothing, None]) -> Answer[WholeItem]:
     """One item with its text, clocks, points and verdict."""
     number = call.number("item")
@@ -185,6 +219,8 @@ async def get(call: Call[Nothing, None]) -> Answer[WholeItem]:
             clocks=list(obligations.clocks(db, key)),
             incidents=[short_id("I", each.id) for each in incidents.of_mention(db, key)],
             verdict=verdicts.of_item(db, number),
+            moves=moves(one.item),
+            spans=list(examples.spans(db, key)),
         )
 
     whole = await call.site.store.read(load)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,6 +13,7 @@ from aiohttp import web
 
 from veille.privacy import seal
 from veille.store import requests
+from veille.store.alongside import noting
 from veille.web.api.problems import Kind, Refused
 from veille.web.site import Site, site_of, visitor_of
 
@@ -22,8 +22,8 @@ REPLAYED = "Idempotency-Replayed"
 LONGEST = 255
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{LONGEST}}}")
 _KEPT = ("Location", "ETag", "Link")
-_PROCESS = secrets.token_hex(8)
-"""Which run of the program this is: what another one left half done is not known."""
+RUNNING = web.AppKey("running", dict[str, str])
+"""The hashes of the requests with a key that are under way, by key."""
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -32,34 +32,51 @@ class _Said(msgspec.Struct, frozen=True):
     body: str
 
 
+def check(request: web.Request) -> None:
+    """The request's key, if it has one, can be one; Refused otherwise."""
+    if not _KEY.fullmatch(request.headers.get(HEADER, "-")):
+        raise Refused(Kind.INVALID, fields={f"/header/{HEADER}": "key"})
+
+
 async def once(
     request: web.Request, raw: bytes, run: Callable[[], Awaitable[web.Response]]
 ) -> web.Response:
     """Return what `run` answers, or what it answered to this key of this user within 24 hours.
 
-    The key is noted before the work, the answer after it: a request is never done twice. Where the
-    program stopped between, its outcome is not known, and that is said. Answers are sealed, and
-    only those of requests that did something are kept. Refused for another request of the key.
+    The key is committed with what the request writes, the sealed answer after it: whatever line a
+    stop comes at, a request is never done twice, and one that wrote nothing may be sent again.
+    Where the answer was lost, that is said. Refused for another request of the key.
     """
     written = request.headers.get(HEADER)
     if written is None:
         return await run()
-    if not _KEY.fullmatch(written):
-        raise Refused(Kind.INVALID, fields={f"/header/{HEADER}": "key"})
-    site, key, hashed = site_of(request), _key(request, written), _hash(request, raw)
-    begin = partial(requests.begin, key=key, hash=hashed, process=_PROCESS, now=site.now())
-    kept = await site.store.write(begin)
+    key, hashed, running = _key(request, written), _hash(request, raw), request.app[RUNNING]
+    if key in running:
+        kind = Kind.RUNNING if running[key] == hashed else Kind.REUSED
+        raise Refused(kind, retry_after_s=1 if kind is Kind.RUNNING else None)
+    running[key] = hashed  # before the look: a first request may end during it
+    try:
+        return await _first(site_of(request), key, hashed, run)
+    finally:
+        del running[key]
+
+
+async def _first(
+    site: Site, key: str, hashed: str, run: Callable[[], Awaitable[web.Response]]
+) -> web.Response:
+    now = site.now()
+    kept = await site.store.read(partial(requests.kept, key=key, now=now))
     if kept is not None:
         return _again(site, key, hashed, kept)
+    note = partial(requests.note, key=key, hash=hashed, now=now)
     try:
-        response = await run()
-    except BaseException:
+        with noting(note):
+            response = await run()
+    except (Refused, web.HTTPException):  # nothing was done, though a try may have been counted
         await site.store.write(partial(requests.forget, key=key))
         raise
-    if response.status < 300:  # noqa: PLR2004 what was refused did nothing
-        await site.store.write(partial(requests.done, key=key, answer=_sealed(site, key, response)))
-    else:
-        await site.store.write(partial(requests.forget, key=key))
+    # of any other failure it is not known how far it came: what was written keeps its key
+    await site.store.write(partial(note, answer=_sealed(site, key, response)))
     return response
 
 
@@ -67,11 +84,7 @@ def _again(site: Site, key: str, hashed: str, kept: requests.Kept) -> web.Respon
     if kept.hash != hashed:
         raise Refused(Kind.REUSED)
     if kept.answer is None:
-        is_running = kept.process == _PROCESS
-        raise Refused(
-            Kind.RUNNING if is_running else Kind.UNCERTAIN,
-            retry_after_s=1 if is_running else None,
-        )
+        raise Refused(Kind.UNCERTAIN)
     said = msgspec.json.decode(seal.unseal(kept.answer, _sealing(site), key), type=_Said)
     return web.Response(
         status=said.status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,15 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """Something the API shows."""
 
 
+S = TypeVar("S", bound=Shape)
+
+
+def shaped(kind: type[S], found: object, **said: object) -> S:
+    """Return `found` as the API shows it: each field is the attribute of its name, or is `said`."""
+    fields = kind.__struct_fields__
+    return kind(**{name: said[name] if name in said else getattr(found, name) for name in fields})
+
+
 class Did(Shape, frozen=True, kw_only=True):
     """What was done: `POST /undo/{undo}` takes it back before `until`; null: nothing changed."""
 
@@ -41,7 +51,7 @@ class IncidentShape(Shape, frozen=True, kw_only=True):
     labels: Mapping[str, str]
     opened_at: datetime
     updated_at: datetime
-    alerts: list[str]
+    alerts: tuple[str, ...]
     assignee: str | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
@@ -135,8 +145,8 @@ class MentionShape(Shape, frozen=True, kw_only=True):
     lang: str | None
     own: bool
     url: str | None
-    watches: list[str]
-    masked: list[str]
+    watches: tuple[str, ...]
+    masked: tuple[str, ...]
     is_deleted: bool
     has_original: bool
     reading: str | None
@@ -145,7 +155,10 @@ class MentionShape(Shape, frozen=True, kw_only=True):
 
 
 class WholeItem(Shape, frozen=True, kw_only=True):
-    """A queue item with its text, its clocks, why it stands where it stands, and the verdict."""
+    """A queue item with its text, its clocks, why it stands where it stands, and the verdict.
+
+    It may be moved to the states of `moves`; `spans` are what its rule saw, in code points.
+    """
 
     item: ItemShape
     mention: MentionShape | None
@@ -155,6 +168,8 @@ class WholeItem(Shape, frozen=True, kw_only=True):
     clocks: list[Clock]
     incidents: list[str]
     verdict: Verdict | None
+    moves: list[QueueState]
+    spans: list[tuple[int, int]]
 
 
 class Found(Shape, frozen=True, kw_only=True):
@@ -183,63 +198,24 @@ def did(done: Done) -> Did:
 
 def incident(found: Incident) -> IncidentShape:
     """Return an incident as the API shows it."""
-    merged = found.merged_into
-    return IncidentShape(
+    merged = None if found.merged_into is None else short_id("I", found.merged_into)
+    return shaped(
+        IncidentShape,
+        found,
         id=short_id("I", found.id),
-        state=found.state,
-        severity=found.severity,
-        title=found.title,
-        labels=found.labels,
-        opened_at=found.opened_at,
-        updated_at=found.updated_at,
-        alerts=list(found.alerts),
-        assignee=found.assignee,
-        acknowledged_at=found.acknowledged_at,
-        acknowledged_by=found.acknowledged_by,
-        resolved_at=found.resolved_at,
-        resolved_by=found.resolved_by,
-        merged_into=None if merged is None else short_id("I", merged),
-        kept_by=found.kept_by,
+        merged_into=merged,
         version=found.touched,
     )
 
 
 def alert(found: Alert) -> AlertShape:
     """Return an alert as the API shows it."""
-    return AlertShape(
-        fingerprint=found.fingerprint,
-        rule=found.rule,
-        severity=found.severity,
-        state=found.state,
-        labels=found.labels,
-        started_at=found.started_at,
-        fired_at=found.fired_at,
-        resolved_at=found.resolved_at,
-        value=found.value,
-        threshold=found.threshold,
-        author_count=found.author_count,
-        mention_count=found.mention_count,
-    )
+    return shaped(AlertShape, found)
 
 
 def item(found: QueueItem) -> ItemShape:
     """Return a queue item as the API shows it."""
-    return ItemShape(
-        id=short_id("Q", found.id),
-        mention=found.mention,
-        state=found.state,
-        severity=found.severity,
-        rule=found.rule,
-        created_at=found.created_at,
-        updated_at=found.updated_at,
-        assignee=found.assignee,
-        snoozed_until=found.snoozed_until,
-        waiting_for=found.waiting_for,
-        reason=found.reason,
-        answered_at=found.answered_at,
-        reported_at=found.reported_at,
-        version=found.version,
-    )
+    return shaped(ItemShape, found, id=short_id("Q", found.id))
 
 
 def ranked(found: Ranked, text: MentionShape | None) -> RankedItem:
@@ -255,38 +231,9 @@ def ranked(found: Ranked, text: MentionShape | None) -> RankedItem:
 
 def terms(found: Priority) -> list[TermShape]:
     """Return what the points are for."""
-    return [
-        TermShape(
-            ground=each.ground,
-            points=each.points,
-            fact=str(each.fact) if isinstance(each.fact, str) else float(each.fact),
-            due_at=each.due_at,
-        )
-        for each in found.terms
-    ]
+    return [shaped(TermShape, each) for each in found.terms]
 
 
 def mention(found: StoredMention, reading: str) -> MentionShape:
     """Return a mention as the API shows it."""
-    return MentionShape(
-        key=found.key,
-        source=found.source,
-        kind=found.kind,
-        text=found.text,
-        created_at=found.created_at,
-        received_at=found.received_at,
-        edited_at=found.edited_at,
-        author=found.author,
-        followers=found.followers,
-        role=found.role,
-        lang=found.lang,
-        own=found.own,
-        url=found.url,
-        watches=list(found.watches),
-        masked=list(found.masked),
-        is_deleted=found.is_deleted,
-        has_original=found.has_original,
-        reading=reading or None,
-        analysis=found.analysis,
-        corrections=found.corrections,
-    )
+    return shaped(MentionShape, found, reading=reading or None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -11,9 +10,10 @@ import msgspec
 from veille.domain.ids import short_id
 from veille.domain.silence import LABELS, LONGEST, SHORTEST, VALUES, Match, Silence
 from veille.store import silences
+from veille.store.silences import Hidden
 from veille.web.api.operation import Answer, Body, Call, Nothing, Page, Paged
 from veille.web.api.problems import Kind, Refused
-from veille.web.api.shapes import Shape
+from veille.web.api.shapes import Shape, shaped
 
 _Value = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Values = Annotated[list[_Value], msgspec.Meta(min_length=1, max_length=VALUES)]
@@ -41,7 +41,7 @@ class SilenceShape(Shape, frozen=True, kw_only=True):
     """A silence: what it mutes, by whom, why, and until when."""
 
     id: str
-    match: Mapping[str, list[str]]
+    match: Match
     author: str
     reason: str
     starts_at: datetime
@@ -64,7 +64,7 @@ class HiddenShape(Shape, frozen=True, kw_only=True):
 class Preview(Shape, frozen=True, kw_only=True):
     """The labels a silence would have, and what of the last 24 h and of now it hides."""
 
-    match: Mapping[str, list[str]]
+    match: Match
     hidden: list[HiddenShape]
 
 
@@ -88,23 +88,7 @@ async def get(call: Call[Nothing, None]) -> Answer[SilenceShape]:
 async def preview(call: Call[Nothing, Muted]) -> Answer[Preview]:
     """What a silence would hide; nothing is muted."""
     match, hidden = await call.site.actions.preview(_target(call.body))
-    return Answer(
-        value=Preview(
-            match=_listed(match),
-            hidden=[
-                HiddenShape(
-                    incident=short_id("I", each.incident.id),
-                    title=each.incident.title,
-                    alerts=each.alerts,
-                    of=each.of,
-                    notifications=each.notifications,
-                    is_now=each.is_now,
-                    is_whole=each.is_whole,
-                )
-                for each in hidden
-            ],
-        )
-    )
+    return Answer(value=Preview(match=match, hidden=[_hidden(each) for each in hidden]))
 
 
 async def add(call: Call[Nothing, Wanted]) -> Answer[SilenceShape]:
@@ -142,17 +126,10 @@ def _target(said: Muted) -> str | Match:
     return {name: tuple(values) for name, values in said.what.items()}
 
 
-def _listed(match: Match) -> Mapping[str, list[str]]:
-    return {name: list(values) for name, values in match.items()}
+def _hidden(found: Hidden) -> HiddenShape:
+    whose = found.incident
+    return shaped(HiddenShape, found, incident=short_id("I", whose.id), title=whose.title)
 
 
 def _shape(found: Silence) -> SilenceShape:
-    return SilenceShape(
-        id=short_id("S", found.id),
-        match=_listed(found.match),
-        author=found.author,
-        reason=found.reason,
-        starts_at=found.starts_at,
-        ends_at=found.ends_at,
-        ended_by=found.ended_by,
-    )
+    return shaped(SilenceShape, found, id=short_id("S", found.id))

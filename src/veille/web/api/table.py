@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from veille.domain.access import Access
 from veille.web.api import (
+    account,
     answers,
+    audit,
     incidents,
+    ledger,
     mentions,
+    now,
     oncall,
     people,
     queue,
+    reasons,
+    rules,
     silences,
+    sources,
     timelines,
-    watching,
 )
 from veille.web.api.operation import Operation, Raw, Run
 
@@ -29,6 +35,14 @@ def _file(path: str, run: Raw) -> Operation:
     return Operation(method="GET", path=path, access=ACT, run=run, media=_FILES)
 
 
+def _lines(path: str, run: Raw, access: Access) -> Operation:
+    return Operation(method="GET", path=path, access=access, run=run, media=_FILES[1:2])
+
+
+def _put(path: str, run: Run, access: Access) -> Operation:
+    return Operation(method="PUT", path=path, access=access, run=run, status=204)
+
+
 def _post(path: str, run: Run, access: Access = ACT, *, status: int = 200) -> Operation:
     return Operation(method="POST", path=path, access=access, run=run, status=status)
 
@@ -43,10 +57,16 @@ def _delete(path: str, run: Run, access: Access) -> Operation:
 
 
 OPERATIONS: tuple[Operation, ...] = (
+    _get("/now", now.now),
+    _post("/looks/{target}", now.look, READ, status=204),
+    _get("/presence/{target}", now.present),
+    _post("/presence/{target}", now.be, READ),
     _get("/incidents", incidents.list_),
     _get("/incidents/{incident}", incidents.get),
     _get("/incidents/{incident}/mentions", incidents.mentions),
     _get("/incidents/{incident}/timeline", incidents.timeline),
+    _get("/incidents/{incident}/story", reasons.story),
+    _get("/incidents/{incident}/why", reasons.of_incident),
     _on("/incidents/{incident}/take", incidents.take),
     _on("/incidents/{incident}/assign", incidents.assign),
     _on("/incidents/{incident}/resolve", incidents.resolve),
@@ -62,6 +82,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _file("/queue/export", queue.export_queue),
     _get("/queue/{item}", queue.get),
     _get("/queue/{item}/timeline", queue.timeline),
+    _get("/queue/{item}/why", reasons.of_item),
+    _get("/queue/{item}/whynot", reasons.whynot),
     _on("/queue/{item}/take", queue.take),
     _on("/queue/{item}/assign", queue.assign),
     _on("/queue/{item}/release", queue.release),
@@ -94,18 +116,34 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("/silences/preview", silences.preview),
     _get("/silences/{silence}", silences.get),
     _post("/silences/{silence}/expire", silences.expire),
-    _get("/sources", watching.list_sources),
-    _get("/rules", watching.list_rules),
+    _get("/sources", sources.list_),
+    _get("/rules", rules.list_),
+    _get("/rules/files/{file}", rules.file),
+    _get("/rules/{rule}", rules.get),
+    _post("/rules/{rule}/test", rules.test, EDIT),
     _get("/on-call", oncall.list_),
+    _get("/on-call/policies", oncall.policies),
     _post("/on-call/preview", oncall.preview),
     _post("/on-call/overrides", oncall.replace, status=_MADE),
     _delete("/on-call/overrides/{override}", oncall.hand_back, ACT),
-    _get("/ledger", watching.unanswered),
-    _get("/ledger/decided", watching.decided),
-    _get("/audit", watching.audit, AUDIT),
+    _post("/on-call/swaps", oncall.swap, status=_MADE),
+    _post("/on-call/swaps/preview", oncall.preview_swap),
+    _get("/ledger", ledger.unanswered),
+    _get("/ledger/decided", ledger.decided),
+    _get("/audit", audit.list_, AUDIT),
+    _get("/audit/chain", audit.chain, AUDIT),
+    _lines("/audit/export", audit.export_audit, AUDIT),
     _get("/me", people.me),
+    _put("/me/language", account.speak, READ),
+    _get("/sessions", account.list_sessions),
+    _post("/sessions/end", account.end_sessions),
+    _delete("/sessions/{session}", account.end_session, ACT),
+    _get("/devices", account.list_devices),
+    _post("/devices/{device}/try", account.try_device, status=202),
+    _delete("/devices/{device}", account.remove_device, ACT),
     _get("/calls", people.list_calls),
     _get("/views", people.list_views),
+    _get("/views/counts", queue.counts),
     _post("/views", people.add_view, READ, status=_MADE),
     _delete("/views/{view}", people.remove_view, READ),
     _get("/tokens", people.list_tokens),
@@ -119,5 +157,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("/users/{name}/enable", people.enable_user, ADMIN),
     _post("/users/{name}/factor", people.reset_factor, ADMIN),
     _post("/users/{name}/revoke", people.revoke_user, ADMIN),
+    _post("/users/{name}/invite", people.invite_user, ADMIN),
+    _post("/users/{name}/unlink", people.unlink_user, ADMIN),
 )
 """In the order of the document."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from veille.domain.incident import Event
-from veille.store import timeline
+from veille.store import deeds, timeline
 from veille.store.engine import Db
 from veille.web.api.operation import Answer, Call, Nothing, Page, Paged
-from veille.web.api.shapes import EventShape, Shape
+from veille.web.api.problems import Kind, Refused
+from veille.web.api.shapes import EventShape, Shape, shaped
 from veille.web.site import words_of
 
 
@@ -29,18 +30,7 @@ async def lines(call: Call[Paged, Any], target: str) -> Answer[Page[EventShape]]
     shown = found[:limit]
     return Answer(
         value=Page(
-            items=[
-                EventShape(
-                    target=event.target,
-                    at=event.at,
-                    kind=event.kind,
-                    actor=event.actor,
-                    text=event.text,
-                    said=words.line(event).text,
-                    data=event.data,
-                )
-                for _, event in shown
-            ],
+            items=[shaped(EventShape, event, said=words.line(event).text) for _, event in shown],
             next=call.next([shown[-1][0]]) if len(found) > limit else None,
         )
     )
@@ -48,5 +38,8 @@ async def lines(call: Call[Paged, Any], target: str) -> Answer[Page[EventShape]]
 
 async def undo(call: Call[Nothing, None]) -> Answer[Undone]:
     """All that one's own action changed is as before, within ten seconds of it."""
-    targets = await call.site.actions.undo(int(call.parts["deed"]), actor=call.actor)
+    number = int(call.parts["deed"])
+    if await call.site.store.read(lambda db: deeds.get(db, number)) is None:
+        raise Refused(Kind.MISSING)
+    targets = await call.site.actions.undo(number, actor=call.actor)
     return Answer(value=Undone(targets=list(targets)))

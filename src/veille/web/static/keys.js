@@ -11,9 +11,23 @@ function rows() {
   return [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
 }
 
+// The row in hand is kept when the focus goes to what a form said.
+let hand = { at: -1 };
+document.addEventListener("focusin", (event) => {
+  const row = event.target.closest("[data-row]");
+  if (row) hand = { at: rows().indexOf(row), name: row.dataset.live };
+});
+
+function found(all, step) {
+  const at = all.findIndex((row) => row.contains(document.activeElement));
+  if (at >= 0 || hand.at < 0) return at;
+  const again = all.findIndex((row) => hand.name && row.dataset.live === hand.name);
+  return again >= 0 ? again : hand.at - (step > 0 ? 1 : 0);
+}
+
 function move(step) {
   const all = rows();
-  const at = all.findIndex((row) => row.contains(document.activeElement));
+  const at = found(all, step);
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))];
   next?.querySelector("a[href], button")?.focus();
   next?.scrollIntoView({ block: "nearest" });
@@ -42,6 +56,16 @@ function use(thing) {
   } else thing.click();
 }
 
+// Whether a key does something on this page, in one of its rows or outside of them.
+function works(key) {
+  if (key === "?") return true;
+  if (key === "j" || key === "k") return rows().length > 0;
+  if (key === "/" && document.querySelector(`a[href="${SEARCH}"]`)) return true;
+  const leads = document.querySelector("[data-go]:has([data-row])")?.dataset.go.split(" ") ?? [];
+  return leads.some((each) => each[0] === key)
+    || [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].some((e) => !e.closest("dialog"));
+}
+
 async function help() {
   const place = document.createElement("dialog");
   const answer = await fetch(HELP, { headers: { "Veille-Live": "1" }, signal: AbortSignal.timeout(10000) });
@@ -53,21 +77,32 @@ async function help() {
   shut.textContent = page.getElementById("keys").dataset.close;
   shut.addEventListener("click", () => place.close());
   place.setAttribute("aria-labelledby", title.id);
+  for (const key of page.querySelectorAll("#keys kbd")) {
+    if (works(key.textContent)) continue;
+    key.parentElement.nextElementSibling.remove();
+    key.parentElement.remove();
+  }
   place.append(title, page.getElementById("keys"), shut);
   place.addEventListener("close", () => place.remove());
   document.body.append(place);
   place.showModal();
 }
 
+document.querySelector(`a[href="${HELP}"].sign`)?.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  help().catch(() => { location.href = HELP; });
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event)) return;
   const { key } = event;
+  if (!works(key)) return;
   if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
   else if (key === "?") help().catch(() => { location.href = HELP; });
-  else if (key.length !== 1) return;
   else if (find(key)) use(find(key));
   else if (leads(key)) location.href = leads(key);
-  else if (key === "/" && document.querySelector(`a[href="${SEARCH}"]`)) location.href = SEARCH;
+  else if (key === "/" && document.querySelector(`a[href="${SEARCH}"]`)) location.href = `${SEARCH}#q`;
   else return;
   event.preventDefault();
 });

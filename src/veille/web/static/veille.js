@@ -3,7 +3,8 @@ const live = document.getElementById("live");
 const alarm = document.getElementById("alarm");
 const words = live?.dataset;
 const LATE_MS = 2000;
-const title = document.title;
+const MOST_TOLD = 3; // one by one: of a bulk the sentences alone would fill a phone
+let title = document.title;
 
 function say(place, text, link, href) {
   const wanted = link ? `${text} ${link}` : text;
@@ -18,7 +19,7 @@ function say(place, text, link, href) {
 }
 
 // What stands on the page: how much is news, and whether we hear of news at all.
-const state = { seen: words?.since, at: words?.at, news: new Set(), alarms: alarms(document), isGone: false, tries: 0 };
+const state = { seen: words?.since, at: words?.at, news: new Set(), told: "", alarms: alarms(document), isGone: false, tries: 0 };
 
 // What is critical on a page, and what is said of it when it becomes so.
 function alarms(page) {
@@ -30,10 +31,18 @@ function tell() {
   if (state.tries) return say(live, words.offline.replace("{at}", state.at));
   const count = state.news.size;
   document.title = count ? `(${count}) ${title}` : title;
-  if (!count) return say(live, "");
+  if (!count) return say(live, state.told);
   const isList = [...state.news].some((name) => name.startsWith("-"));
   const text = isList ? words.changed : count === 1 ? words.one : words.other.replace("{count}", count);
-  say(live, text, words.refresh, words.page);
+  say(live, [...new Set([state.told, text])].filter(Boolean).join(" "), words.refresh, words.page);
+}
+
+// What has changed under the eyes of who reads is said until they go on (WCAG 2.2, 4.1.3).
+function changed(told) {
+  if (!told.length) return;
+  state.told = told.length > MOST_TOLD ? words.changed : told.join(" ");
+  const heard = () => { state.told = ""; tell(); };
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, heard, { once: true });
 }
 
 // A person writes in it, or would lose the focus: what they hold is not taken from their hands.
@@ -66,6 +75,16 @@ function wakeUp(page) {
   return true;
 }
 
+// A row of another view by now stays where it is read, and says so.
+function left(row) {
+  const place = row.matches("tr[data-row]") && row.querySelector(".said");
+  if (!place || place.querySelector(".left") || !words.left) return;
+  const said = document.createElement("p");
+  said.className = "left";
+  said.textContent = words.left;
+  place.append(said);
+}
+
 function apply(page) {
   const now = alarms(page); // before any of it moves to this document
   const isAwake = wakeUp(page);
@@ -75,6 +94,7 @@ function apply(page) {
   state.alarms = now;
   const here = new Map([...document.querySelectorAll("[data-live]")].map((e) => [e.dataset.live, e]));
   const news = new Set();
+  const told = [];
   for (const fresh of page.querySelectorAll("[data-live]")) {
     const name = fresh.dataset.live;
     const old = here.get(name);
@@ -82,9 +102,17 @@ function apply(page) {
     if (!old) news.add(name);
     else if (old.isEqualNode(fresh)) continue;
     else if (isHeld(old)) news.add(name);
-    else replace(old, fresh);
+    else {
+      const said = fresh.dataset.said;
+      if (said && said !== old.dataset.said) told.push(said);
+      replace(old, fresh);
+    }
   }
-  for (const name of here.keys()) news.add(`-${name}`);
+  changed(told);
+  for (const [name, old] of here) {
+    news.add(`-${name}`);
+    left(old);
+  }
   state.news = news;
 }
 
@@ -92,6 +120,7 @@ let isReading = false;
 let isAsked = false;
 
 async function read() {
+  if (!words.page) return; // what a form left here has no address to be read again at
   isAsked = true;
   if (isReading) return;
   isReading = true;
@@ -154,6 +183,46 @@ async function again() {
 
 if (live && words.since) listen();
 
+// A session that sleeps ends: said two minutes before, and one press prolongs it (WCAG 2.2, 2.2.1).
+const WARNED_MS = 120000;
+const dozing = document.getElementById("doze"); // not the alarm: neither hides the other
+let usedAt = Date.now();
+let heldAt = null; // what had the focus when it was said
+
+async function stay() {
+  // not by itself: without our header it counts as something that a person did
+  const answer = await fetch("/account", { redirect: "manual", signal: AbortSignal.timeout(10000) }).catch(() => null);
+  if (answer?.ok) {
+    usedAt = Date.now();
+    if (dozing.contains(document.activeElement)) heldAt?.focus({ preventScroll: true });
+    say(dozing, words.stayed);
+  } else if (answer) {
+    state.isGone = true;
+    tell();
+  }
+}
+
+function doze() {
+  const left = usedAt + words.idle * 1000 - Date.now();
+  if (left > WARNED_MS || left < 0 || state.isGone) {
+    say(dozing, "");
+    return;
+  }
+  if (dozing.querySelector("button")) return;
+  const button = document.createElement("button");
+  button.className = "plain";
+  button.textContent = words.stay;
+  button.addEventListener("click", stay);
+  heldAt = document.activeElement;
+  dozing.replaceChildren(words.ending, " ", button);
+}
+
+if (words?.idle) {
+  setInterval(doze, 10000);
+  document.addEventListener("visibilitychange", doze);
+  document.addEventListener("htmx:afterRequest", () => { usedAt = Date.now(); });
+}
+
 // After two seconds a sentence says that the request was sent.
 let late;
 addEventListener("beforeunload", () => { late = setTimeout(() => say(live, words.slow), LATE_MS); });
@@ -163,6 +232,10 @@ document.addEventListener("htmx:afterRequest", () => { clearTimeout(late); live 
 // What a form did is read out where it was sent from: the focus would be lost with its button.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id !== "content") return;
+  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+  title = page.title;
+  if (words) words.page = page.getElementById("live")?.dataset.page ?? "";
+  state.news = new Set(); // all of it is on the page now
   const said = event.target.querySelector(".notice[role]") ?? event.target;
   said.tabIndex = -1;
   said.focus({ preventScroll: true });

@@ -45,6 +45,18 @@ to = ["b@mairie.example"]
 allow_private = true
 [web]
 public_url = "http://veille.mairie.example"
+[rules]
+directory = "rules"
+"""
+# the shipped ones take seconds, and `make rules` tests them
+RULE = "rules: [{id: appel, kind: mention, where: {urgency.label: urgent}, severity: warning}]"
+RULE_TEST = """tests:
+  - name: un appel
+    mentions: [{at: 0m, id: a, text: "à l'aide", analysis: {urgency: {score: 0.9}}}]
+    expect: [{at: 1m, firing: [{rule: appel}]}]
+  - name: le calme
+    mentions: [{at: 0m, id: a, text: "le marché", analysis: {urgency: {score: 0.1}}}]
+    expect: [{at: 1m, firing: []}]
 """
 
 
@@ -53,6 +65,9 @@ def town(tmp_path: Path) -> Loaded:
     (tmp_path / "config.toml").write_text(CONFIG)
     (tmp_path / "secrets.toml").touch(mode=0o600)
     (tmp_path / "secrets.toml").write_text('HOOK = "whsec_c2hvcnQ="\n')
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "appel.yml").write_text(RULE)
+    (tmp_path / "rules" / "appel_test.yml").write_text(RULE_TEST)
     return load(tmp_path / "config.toml")
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from veille.app.explain import explain_mention
+from veille.config import load
 from veille.domain.alert import Comparison, Condition
 from veille.domain.incident import QueueState
 from veille.domain.mention import Batch
@@ -81,6 +84,35 @@ async def test_a_source_that_is_read_no_more_is_not_silent(days: Town) -> None:
         for one in (read, replace(read, sources=frozenset({"page"})))
     ]
     assert [one.outcome for one in answers] == [Outcome.WOULD_FIRE, Outcome.UNHEARD]
+
+
+async def test_a_replay_heard_all_its_sources(days: Town, tmp_path: Path) -> None:
+    for _ in range(25):
+        await say(days, "une remarque", later=20 * MINUTE)
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/quiet.yml").write_bytes(RULES)
+    written = """
+[veille]
+name = "Ici"
+[[watch]]
+id = "mairie"
+[[source]]
+id = "page"
+kind = "file"
+path = "x"
+[rules]
+directory = "rules"
+"""
+    (tmp_path / "config.toml").write_text(written)
+    loaded = load(tmp_path / "config.toml")
+    known, asked = {"loaded": loaded, "now": days.now + timedelta(days=2)}, ("m25", "quiet")
+    found = [
+        await days.store.read(
+            lambda db, one=one: explain_mention(db, *asked, **known, is_replay=one)
+        )
+        for one in (False, True)
+    ]
+    assert [one["outcome"] == Outcome.UNHEARD for one in found] == [True, False]
 
 
 async def test_a_source_that_is_hardly_known_says_so(days: Town) -> None:

@@ -121,3 +121,17 @@ async def test_who_writes_very_often_is_heard_all_the_same(
         await desk.hear("à l'école", at, own=True, id=f"r{number}", reply_to="q1", thread="fil")
         await desk.hear("question: et après", at + minutes(5), id=f"n{number}", thread="fil")
     assert await open_(desk) == [key]
+
+
+async def test_who_writes_again_is_heard_among_many_who_answer_the_same_post(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(happenings, "MOST", 3)  # and the source knows no threads
+    key = await desk.hear("question: où voter", MONDAY, id="q1")
+    for number in (1, 2, 3):
+        said = f"information: moi aussi {number}"
+        await desk.hear(said, MONDAY + minutes(number), author=f"ben{number}", reply_to="q1")
+    await desk.hear("à l'école", MONDAY + minutes(10), own=True, reply_to="q1")
+    assert await open_(desk) == []
+    await desk.hear("question: et après", MONDAY + minutes(20), reply_to="q1")
+    assert await open_(desk) == [key]

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from veille.store import writer as writing_thread
 from veille.store.engine import Db, SqliteStore, connect
 from veille.store.for_people import ForPeople
 from veille.store.migrations import MIGRATIONS
-from veille.store.writer import Writer
+from veille.store.writer import Lane, Writer
 
 WRITING = """
 import asyncio, sys
@@ -169,6 +170,7 @@ async def test_a_person_waits_for_one_change_and_not_for_all_that_waited_before(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing_thread, "PATIENCE_S", -1)  # any change is long
+    monkeypatch.setitem(writing_thread.BEHIND_S, Lane.STAGES, 60)  # a slow machine is no wait
     order: list[str] = []
     begun, may_end = threading.Event(), threading.Event()
 
@@ -197,6 +199,32 @@ async def test_a_person_waits_for_one_change_and_not_for_all_that_waited_before(
         kept = await store.read(marks)
     assert order == ["first", "long", "person", "a", "b"]
     assert kept == set(order)
+
+
+def test_a_stage_that_waits_has_its_turn_however_many_people_write(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing_thread, "PATIENCE_S", -1)
+    monkeypatch.setitem(writing_thread.BEHIND_S, Lane.STAGES, 0)  # it has waited long enough
+    writer = Writer(partial(connect, path), window=timedelta(milliseconds=1))
+    writer.open()
+    order: list[str] = []
+    ended = threading.Event()
+
+    def person(db: Db) -> None:  # somebody else always waits already
+        order.append("person")
+        if order.count("person") < 50:
+            writer.submit(person, lane=Lane.PEOPLE)
+        else:
+            ended.set()
+
+    writer.submit(person, lane=Lane.PEOPLE)
+    stage = writer.submit(lambda db: order.append("stage"))
+    writer.submit(person, lane=Lane.PEOPLE)
+    assert ended.wait(10)
+    writer.close()
+    assert stage.done()
+    assert order.index("stage") < 5
 
 
 async def test_a_lone_surrogate_is_refused_without_being_repeated(store: SqliteStore) -> None:

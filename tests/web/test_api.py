@@ -394,6 +394,25 @@ async def test_an_answer_that_is_kept_is_sealed(town: Town, admin: Program) -> N
         "POST", "/users", {"name": "Nouvelle", "role": "reader"}, Idempotency_Key="u"
     )
     assert again.text == made.text
+    object.__setattr__(town.app[SITE], "secret", b"another key, of 32 bytes exactly")
+    lost = await admin.ask(
+        "POST", "/users", {"name": "Nouvelle", "role": "reader"}, Idempotency_Key="u"
+    )
+    assert (lost.status, problem(lost)["type"]) == (409, "/api/v1/problems#uncertain")
+
+
+async def test_an_original_is_kept_by_no_key_and_each_opening_is_one(
+    town: Town, triage: Program
+) -> None:
+    town.vault.texts[KEY] = "Rappelez-moi au 06 39 98 12 34"
+    for _ in range(2):
+        answer = await triage.ask("POST", f"/mentions/{KEY}/original", Idempotency_Key="o")
+        assert json.loads(answer.text)["text"].startswith("Rappelez")
+    assert town.vault.opened == [(KEY, "Camille")] * 2
+    assert not await town.store.read(lambda db: db.rows("SELECT * FROM api_requests"))
+    town.vault.texts.clear()  # erased
+    gone = await triage.ask("POST", f"/mentions/{KEY}/original", Idempotency_Key="o")
+    assert gone.status == 404
 
 
 # Pages.
@@ -747,6 +766,9 @@ async def test_a_token_makes_no_token_without_the_password(town: Town, triage: P
     refused = await triage.ask("POST", "/tokens", body)
     assert (refused.status, problem(refused)["type"]) == (403, "/api/v1/problems#proof")
     password = "une rivière en crue 1910"
+    reader = Program(triage.browser, await token_of(town, "Sacha", "read"))
+    more = await reader.ask("POST", "/tokens", {**body, "scopes": ["audit"], "password": password})
+    assert (more.status, problem(more)["scope"]) == (403, "audit")
     made = await triage.ask("POST", "/tokens", {**body, "password": password})
     assert made.status == 201
     said = json.loads(made.text)

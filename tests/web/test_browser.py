@@ -741,9 +741,12 @@ async def test_pages_hold_at_200_percent_text_and_in_print(
         wide = "document.documentElement.scrollWidth <= 390"
         assert await tab.run(wide), path
         await tab.call("Emulation.setEmulatedMedia", media="print")
-        parts = "[...document.querySelectorAll('.menu, .dock, form')]"
+        wanted = ".menu, .dock, form:not(#bulk), #bulk :is(input, button)"
+        parts = f"[...document.querySelectorAll('{wanted}')]"
         shown = parts + ".some(e => e.checkVisibility())"
         assert not await tab.run(shown), path
+        rows = "[...document.querySelectorAll('main [data-row]')].every(e => e.checkVisibility())"
+        assert await tab.run(rows), path
         await tab.call("Emulation.setEmulatedMedia", media="")
 
 

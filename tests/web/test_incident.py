@@ -12,6 +12,7 @@ import pytest
 from veille.domain.alert import Severity
 from veille.domain.incident import IncidentState
 from veille.store import echoes, incidents
+from veille.store.codec import json_list
 from veille.store.engine import Db
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
@@ -106,6 +107,30 @@ async def test_how_much_an_incident_is_leaves_out_what_was_deleted(town: Town) -
     after = await town.store.read(lambda db: echoes.reach(db, 1))
     assert after is not None
     assert (before.messages - after.messages, before.first_at <= after.first_at) == (1, True)
+
+
+async def test_an_incident_of_many_messages_says_how_many_or_what_its_rule_counts(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def more(db: Db) -> None:
+        db.execute(
+            """INSERT INTO mentions (key, source, watches, kind, text, created_at, received_at,
+                content_hash, media, metrics, own, masked, state)
+            SELECT 'more:' || value, source, watches, kind, '', created_at, received_at,
+                value, media, metrics, own, masked, state
+            FROM mentions, json_each(?) WHERE mentions.key = ?""",
+            (json_list(map(str, range(1000))), town.keys[0]),
+        )
+        incidents.add_evidence(db, 1, [f"more:{number}" for number in range(1000)])
+
+    before = await town.store.read(lambda db: echoes.reach(db, 1))
+    await town.store.write(more)
+    after = await town.store.read(lambda db: echoes.reach(db, 1))
+    assert before is not None
+    assert after is not None
+    assert after.messages == before.messages + 1000
+    monkeypatch.setattr(echoes, "COUNTED", 999)
+    assert await town.store.read(lambda db: echoes.reach(db, 1)) is None
 
 
 async def test_what_one_card_says_stands_once_among_all(town: Town, camille: Browser) -> None:

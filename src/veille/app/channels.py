@@ -39,7 +39,7 @@ from veille.notifiers.base import Notifier, Tools
 from veille.notifiers.devices import Push
 from veille.notifiers.message import Voice
 from veille.notifiers.mqtt import MqttNotifier
-from veille.notifiers.pace import Pace
+from veille.notifiers.pace import GAP_S, Pace
 from veille.notifiers.registry import build
 from veille.pipeline.collect import Collect
 from veille.pipeline.pull import Pull
@@ -168,11 +168,12 @@ async def _open(
 
 
 async def notifiers(
-    loaded: Loaded, stack: AsyncExitStack, *, devices: Push | None = None
+    loaded: Loaded, stack: AsyncExitStack, *, devices: Push | None = None, gap_s: float = GAP_S
 ) -> Mapping[str, Notifier]:
     """Return the notifier of every receiver by id; clients close with the stack.
 
-    Without `devices`, push receivers can be looked at and reach nobody.
+    Without `devices`, push receivers can be looked at and reach nobody. A channel takes a post
+    each `gap_s` seconds.
     """
     outside = await stack.enter_async_context(Client())
     inside = await stack.enter_async_context(Client(allow_private=True))
@@ -185,7 +186,7 @@ async def notifiers(
         secret=loaded.secrets,
         session=session,
         check_host=check_host,
-        pace=Pace(),
+        pace=Pace(gap_s=gap_s),
         has_buttons=has_buttons(loaded),
         push=devices or push.shared(loaded, None, now=utc_now),
     )

@@ -82,7 +82,7 @@ def explain_mention(
     """
     asked = setting(loaded, parts.rules(loaded), now)
     if is_replay:  # listening ended with the file
-        asked = replace(asked, kept=None, now=observations.last_at(db) or now)
+        asked = replace(asked, kept=None, sources=None, now=observations.last_at(db) or now)
     found = why_not(db, mention, rule, asked)
     said = sentences(found, voice(loaded, now, asked.ruleset))
     failed = msgspec.to_builtins(found.failed)

@@ -74,7 +74,8 @@ async def play(*, ends: bool) -> int:
     configure_logs(level="warning")
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
-            SlackStandIn(token="xoxb-demo", channels=(CHANNEL,))  # noqa: S106 a stand-in's token
+            # a night in a minute: the scenario's seconds are no seconds
+            SlackStandIn(token="xoxb-demo", channels=(CHANNEL,), paces=False)  # noqa: S106 no secret
         )
         mail = await stack.enter_async_context(MailStandIn())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veille-demo-")))
@@ -170,7 +171,7 @@ async def _add_delivery(
         sender = Sender(institution=institution, public_url=address, take_link=link)
         return Deliver(store, receiver=name, notifier=notifier, sender=sender)
 
-    built = await notifiers(loaded, stack)
+    built = await notifiers(loaded, stack, gap_s=0)
     desks.connect(built)
     return [runner.add(deliver(*one), tick_s=0.5) for one in built.items()]
 

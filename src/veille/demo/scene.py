@@ -23,8 +23,8 @@ from veille.store.engine import Db, SqliteStore
 
 DRAIN_S = 60.0
 LATE = timedelta(minutes=1)
-"""By the scenario's time, a notification goes out that late at most: Slack takes a post a second,
-and what comes next is read meanwhile."""
+"""By the scenario's time, a notification goes out that late at most; what comes next is read
+meanwhile."""
 _LOOK_S = 0.05
 _SHAPES = {Severity.INFO: "●", Severity.WARNING: "◆", Severity.CRITICAL: "▲"}
 
@@ -97,10 +97,7 @@ class Playing:
 
 
 async def drained(store: SqliteStore, *, before: datetime | None = None) -> bool:
-    """Wait until nothing is left to send of what is due (`before`), else false after DRAIN_S.
-
-    Slack takes a post a second.
-    """
+    """Wait until nothing is left to send of what is due (`before`), else false after DRAIN_S."""
 
     def is_left(db: Db) -> bool:
         dues = [outbox.next_due(db, receiver) for receiver in outbox.depth(db)]

@@ -85,7 +85,7 @@ class Facts:
     took part. `actor` is who acknowledged, assigned or resolved. `relay` is set of an escalation.
     `touched`, `muted_until` and `merged_into` are the incident's. `verdict` is what people last
     said of it. `diverted` stands in what a fallback is told. `coordination` is set where many
-    accounts may act together. `reach` are all messages of the incident, None of none;
+    accounts may act together. `reach` are all messages of the incident, None of none or too many;
     `is_counting`: the alert's numbers are of now.
     """
 

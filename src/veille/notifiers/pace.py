@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from veille.domain.clock import monotonic_s
 
-_GAP_S = 1.0  # Slack, Web API rate limits: about one message per second per channel
+GAP_S = 1.0  # Slack, Web API rate limits: about one message per second per channel
 _PATIENCE_S = 5.0  # longer waits belong to the outbox, where they are seen
 
 
@@ -16,6 +16,7 @@ _PATIENCE_S = 5.0  # longer waits belong to the outbox, where they are seen
 class Pace:
     """When each channel takes its next post. One for all notifiers of the process."""
 
+    gap_s: float = GAP_S
     clock: Callable[[], float] = monotonic_s
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _free_at: dict[Hashable, float] = field(default_factory=dict, repr=False)
@@ -29,7 +30,7 @@ class Pace:
         free_at = max(now, self._free_at.get(channel, now))
         if free_at - now > _PATIENCE_S:
             return free_at - now
-        self._free_at[channel] = free_at + _GAP_S
+        self._free_at[channel] = free_at + self.gap_s
         if free_at > now:
             await self.sleep(free_at - now)
         return 0.0

@@ -14,6 +14,8 @@ from veille.store.engine import Db, Row
 
 LATEST = 1000
 """Messages of an incident that are looked at, the newest."""
+COUNTED = 10_000
+"""Messages of an incident that are counted: some 25 ms."""
 _INCIDENT = msgspec.json.Decoder(Incident)
 _GROUPS = """SELECT coalesce(c.cluster, e.mention) AS cluster, e.mention, e.seq, m.created_at,
         m.source
@@ -73,9 +75,9 @@ def _group(name: str, rows: Sequence[Row]) -> Group:
 
 
 def reach(db: Db, incident_id: int) -> Reach | None:
-    """Return how much an incident's newest messages are, None of none that is kept."""
-    row = db.row(_REACH, (incident_id, LATEST))
-    if row is None or row["messages"] is None:
+    """Return how much an incident's messages are; None of none that is kept, or of over COUNTED."""
+    row = db.row(_REACH, (incident_id, COUNTED + 1))
+    if row is None or not 0 < (row["messages"] or 0) <= COUNTED:
         return None
     return Reach(
         messages=row["messages"],

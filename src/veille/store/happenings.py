@@ -24,13 +24,13 @@ MOST = 500
 """Texts of one exchange that are read, the newest."""
 
 _DATA = msgspec.json.Decoder(Mapping[str, str | int | float | list[str] | None])
-# the texts below this one and those that repeat it, by what they answer, and those of its thread;
-# who writes to nobody answers nobody where others reply; the + keeps the planner from reading all
-# that was ever analyzed
-_EXCHANGE = """WITH RECURSIVE below(key, depth) AS (
-        SELECT ?1, 0 UNION SELECT mention, 0 FROM obligations WHERE same_as = ?1 UNION
-        SELECT m.key, depth + 1 FROM below JOIN mentions m ON m.reply_to = below.key
-        WHERE depth < ?3 LIMIT ?4)
+# the newest texts below this one and those that repeat it (9e18: these first), by what they answer,
+# and those of its thread; who writes to nobody answers nobody where others reply; the + keeps the
+# planner from reading all that was ever analyzed
+_EXCHANGE = """WITH RECURSIVE below(key, depth, at) AS (
+        SELECT ?1, 0, 9e18 UNION SELECT mention, 0, 9e18 FROM obligations WHERE same_as = ?1 UNION
+        SELECT m.key, depth + 1, m.created_at FROM below JOIN mentions m ON m.reply_to = below.key
+        WHERE depth < ?3 ORDER BY 3 DESC LIMIT ?4)
     SELECT m.key, min(m.created_at, m.received_at) AS at, m.received_at, m.own, m.author, m.role,
         m.reply_to, f.intent FROM mentions m JOIN queue_facts f ON f.key = m.key
     WHERE +m.state = 'analyzed' AND m.key <> ?1 AND (+m.author = ?5 OR m.own AND (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
+from enum import Enum
 from itertools import count
 from queue import Empty, PriorityQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,12 +29,17 @@ PATIENCE_S = 0.05
 within which a page answers."""
 
 
-class Lane(IntEnum):
-    """Whose change it is: what waits is taken in this order, and within a lane as it came."""
+class Lane(Enum):
+    """Whose change it is: of what waits, people's is taken first; within a lane as it came."""
 
-    PEOPLE = 0
-    STAGES = 1
-    END = 2
+    PEOPLE = "people"
+    STAGES = "stages"
+    END = "end"
+
+
+BEHIND_S = {Lane.PEOPLE: 0.0, Lane.STAGES: 1.0, Lane.END: float("inf")}
+"""How much later than a person's a change may be taken: then it is its turn, however many people
+write. A second is half of what an alert may take to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +47,11 @@ class _Job:
     change: Callable[[Db], Any]  # each job has its own result type
     future: Future[Any]
     lane: Lane
+    turn_s: float
     number: int
 
     def __lt__(self, other: _Job) -> bool:
-        return (self.lane, self.number) < (other.lane, other.number)
+        return (self.turn_s, self.number) < (other.turn_s, other.number)
 
 
 class Writer:
@@ -96,7 +102,9 @@ class Writer:
             self._thread.join()
 
     def _put(self, change: Callable[[Db], T], future: Future[T], lane: Lane) -> None:
-        self._jobs.put(_Job(change=change, future=future, lane=lane, number=next(self._numbers)))
+        turn_s, number = monotonic_s() + BEHIND_S[lane], next(self._numbers)
+        job = _Job(change=change, future=future, lane=lane, turn_s=turn_s, number=number)
+        self._jobs.put(job)
 
     def _run(self, opened: Future[None]) -> None:
         try:
@@ -114,7 +122,7 @@ class Writer:
     def _is_pressed(self) -> bool:
         """Whether a person waits for what is not begun."""
         with self._jobs.mutex:
-            return bool(self._jobs.queue) and self._jobs.queue[0].lane is Lane.PEOPLE
+            return any(job.lane is Lane.PEOPLE for job in self._jobs.queue)
 
     def _gather(self) -> list[_Job]:
         """Return what waits until a window has passed since the last commit; [] at the end."""
@@ -142,7 +150,8 @@ def _commit(db: Db, jobs: Sequence[_Job], *, is_pressed: Callable[[], bool]) -> 
     """
     waiting, begun = sorted(jobs), list[_Job]()
     outcomes: list[tuple[Any, BaseException | None]] = []
-    is_for_people, began_s = waiting[0].lane is Lane.PEOPLE, monotonic_s()
+    is_for_people = any(job.lane is Lane.PEOPLE for job in waiting)
+    began_s = monotonic_s()
     try:
         db.execute("BEGIN IMMEDIATE")
         while waiting:

@@ -104,7 +104,7 @@ async def _handled(request: web.Request, operation: Operation) -> web.StreamResp
         return await _raw(request, operation)
     if not _is_accepted(request):
         raise Refused(Kind.UNACCEPTABLE)
-    if request.method == "POST":
+    if operation.has_key:
         repeats.check(request)
     raw, body = b"", None  # type: bytes, Any
     if body_kind is not None:
@@ -124,7 +124,7 @@ async def _handled(request: web.Request, operation: Operation) -> web.StreamResp
         version=_wanted(request, standing) if operation.checks and standing else None,
     )
     run = partial(_run, operation, call, subject)
-    return await (repeats.once(request, raw, run) if request.method == "POST" else run())
+    return await (repeats.once(request, raw, run) if operation.has_key else run())
 
 
 async def _raw(request: web.Request, operation: Operation) -> web.StreamResponse:

@@ -97,7 +97,7 @@ class Changed(Shape, frozen=True, kw_only=True):
 async def list_(call: Call[Ahead, None]) -> Answer[Listed[Rota]]:
     """Every schedule over the days asked for; none where config.toml has none."""
     desk, ahead = call.site.house.rota, timedelta(days=call.query.days)
-    found = [] if desk is None else await desk.rolls(call.site.now(), ahead=ahead)
+    found = [] if desk is None else await desk.rolls(call.now, ahead=ahead)
     return Answer(value=Listed(items=[_rota(roll) for roll in found]))
 
 
@@ -116,13 +116,13 @@ async def policies(call: Call[Nothing, None]) -> Answer[Policies]:
 
 async def preview(call: Call[Nothing, Wanted]) -> Answer[Listed[Changed]]:
     """What an override would change; nothing is done."""
-    look = _desk(call).replaced(_override(call), own=_own(call), now=call.site.now())
+    look = _desk(call).replaced(_override(call), own=_own(call), now=call.now)
     return Answer(value=Listed(items=_changes(await _owned(call, look))))
 
 
 async def replace(call: Call[Nothing, Wanted]) -> Answer[Listed[Changed]]:
     """Somebody takes over: one's own shifts by the scope act, anybody's by edit."""
-    desk, own, now, wanted = _desk(call), _own(call), call.site.now(), _override(call)
+    desk, own, now, wanted = _desk(call), _own(call), call.now, _override(call)
     changes = await _owned(call, desk.replaced(wanted, own=own, now=now))
     await _owned(call, desk.replace(wanted, own=own, now=now))
     return Answer(value=Listed(items=_changes(changes)))
@@ -130,14 +130,14 @@ async def replace(call: Call[Nothing, Wanted]) -> Answer[Listed[Changed]]:
 
 async def preview_swap(call: Call[Nothing, Swap]) -> Answer[Listed[Changed]]:
     """What a swap would change; nothing is done."""
-    keys, now = (call.body.one, call.body.other), call.site.now()
+    keys, now = (call.body.one, call.body.other), call.now
     look = _desk(call).swapped(call.body.schedule, keys, own=_own(call), now=now)
     return Answer(value=Listed(items=_changes(await _owned(call, look))))
 
 
 async def swap(call: Call[Nothing, Swap]) -> Answer[Listed[Changed]]:
     """Each of two people has the other's shift: one's own by the scope act, anybody's by edit."""
-    desk, own, now, said = _desk(call), _own(call), call.site.now(), call.body
+    desk, own, now, said = _desk(call), _own(call), call.now, call.body
     keys = (said.one, said.other)
     changes = await _owned(call, desk.swapped(said.schedule, keys, own=own, now=now))
     await _owned(call, desk.swap(said.schedule, keys, own=own, actor=call.actor, now=now))
@@ -146,7 +146,7 @@ async def swap(call: Call[Nothing, Swap]) -> Answer[Listed[Changed]]:
 
 async def hand_back(call: Call[Nothing, None]) -> Answer[None]:
     """The override counts no more."""
-    number, now = int(call.parts["override"]), call.site.now()
+    number, now = int(call.parts["override"]), call.now
     if not await call.site.store.read(lambda db: oncall.has_override(db, number)):
         raise Refused(Kind.MISSING)
     done = _desk(call).hand_back(number, own=_own(call), actor=call.actor, now=now)
@@ -182,7 +182,7 @@ def _own(call: _Any) -> str | None:
 
 
 def _override(call: Call[Nothing, Wanted]) -> Override:
-    said, now = call.body, call.site.now()
+    said, now = call.body, call.now
     return Override(
         id=0,
         schedule=said.schedule,

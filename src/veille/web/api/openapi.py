@@ -141,7 +141,7 @@ def _headers(row: Operation) -> list[Json]:
         found.append(_header("If-Match", what, shape))
     if row.method == "GET" and not row.media:
         found.append(_header("If-None-Match", "An ETag one has: 304.", {"type": "string"}))
-    if row.method == "POST":
+    if row.has_key:
         what = "The same key with the same request is answered again, for 24 hours, and done once."
         shape = {"type": "string", "pattern": f"^[!-~]{{1,{LONGEST}}}$"}
         found.append(_header(HEADER, what, shape))
@@ -205,7 +205,7 @@ def _said_headers(row: Operation, kind: type) -> Json:
         found["ETag"] = {"description": "Strong; its number is what If-Match compares.", **text}
     if getattr(kind, "__origin__", kind) is Page:
         found["Link"] = {"description": 'The page after this one, rel="next".', **text}
-    if row.method == "POST":
+    if row.has_key:
         found[REPLAYED] = {"description": "true: the answer to the first request.", **text}
     return found
 

@@ -142,7 +142,8 @@ class Operation:
 
     `checks`: the operation changes the subject of its path, whose version `If-Match` must name.
     `status` is that of success; `refusals` are what it may say beside what all may.
-    `media` are the types of a file, for a `run` that answers by itself.
+    `media` are the types of a file, for a `run` that answers by itself. `is_kept`: a POST that is
+    repeated with its key is done once, and its answer kept for that.
     """
 
     method: str
@@ -153,6 +154,12 @@ class Operation:
     checks: bool = False
     refusals: tuple[Kind, ...] = ()
     media: tuple[str, ...] = ()
+    is_kept: bool = True
+
+    @property
+    def has_key(self) -> bool:
+        """Whether `Idempotency-Key` says something to it."""
+        return self.method == "POST" and self.is_kept
 
     @property
     def name(self) -> str:

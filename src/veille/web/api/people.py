@@ -167,8 +167,8 @@ async def add_token(call: Call[Nothing, NewToken]) -> Answer[Issued]:
     """There is another token of one's own; one's password is asked for again."""
     said, now = call.body, call.site.now()
     scopes = scopes_of([each.value for each in said.scopes], role=call.visitor.role)
-    if not all(call.visitor.may(each) for each in scopes):
-        raise lacking(call.visitor, next(each for each in SCOPES if not call.visitor.may(each)))
+    if missing := [each for each in SCOPES if each in scopes and not call.visitor.may(each)]:
+        raise lacking(call.visitor, missing[0])
     if not said.name.isprintable() or not said.name.strip():
         raise refusal(call.request, "token_name")
     if await again.doubt(call.request, {"current": said.password}):

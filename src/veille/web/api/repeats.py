@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from veille.domain.errors import ConfigError, InputError
 from veille.privacy import seal
 from veille.store import requests
 from veille.store.alongside import noting
@@ -85,7 +86,11 @@ def _again(site: Site, key: str, hashed: str, kept: requests.Kept) -> web.Respon
         raise Refused(Kind.REUSED)
     if kept.answer is None:
         raise Refused(Kind.UNCERTAIN)
-    said = msgspec.json.decode(seal.unseal(kept.answer, _sealing(site), key), type=_Said)
+    try:
+        opened = seal.unseal(kept.answer, _sealing(site), key)
+    except (ConfigError, InputError) as error:  # privacy.key is another since
+        raise Refused(Kind.UNCERTAIN) from error
+    said = msgspec.json.decode(opened, type=_Said)
     return web.Response(
         status=said.status,
         body=said.body.encode() or None,

@@ -47,6 +47,11 @@ def _post(path: str, run: Run, access: Access = ACT, *, status: int = 200) -> Op
     return Operation(method="POST", path=path, access=access, run=run, status=status)
 
 
+def _opened(path: str, run: Run) -> Operation:
+    """Return an operation whose answer is stored nowhere: each time is one, in the audit trail."""
+    return Operation(method="POST", path=path, access=ACT, run=run, is_kept=False)
+
+
 def _on(path: str, run: Run, access: Access = ACT, *, method: str = "POST") -> Operation:
     """Return an operation that changes what the path names: `If-Match` says in which version."""
     return Operation(method=method, path=path, access=access, run=run, checks=True)
@@ -110,7 +115,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _get("/search/counts", mentions.counts),
     _file("/search/export", mentions.export_search),
     _get("/mentions/{mention}", mentions.get),
-    _post("/mentions/{mention}/original", mentions.original),
+    _opened("/mentions/{mention}/original", mentions.original),
     _get("/silences", silences.list_),
     _post("/silences", silences.add, status=_MADE),
     _post("/silences/preview", silences.preview),

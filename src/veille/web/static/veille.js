@@ -196,7 +196,7 @@ async function stay() {
     usedAt = Date.now();
     if (dozing.contains(document.activeElement)) heldAt?.focus({ preventScroll: true });
     say(dozing, words.stayed);
-  } else if (answer) {
+  } else if (answer?.type === "opaqueredirect") {
     state.isGone = true;
     tell();
   }

@@ -197,3 +197,17 @@ async def test_an_item_whose_text_was_deleted_stands_for_nothing_any_more(desk: 
     assert (entry.mention, entry.item) == (first, None)
     await desk.hear("question: et le dimanche", MONDAY + minutes(9), reply_to="q1")
     assert (await one(desk)).state is QueueState.CLOSED
+
+
+async def test_nobody_waits_any_more_once_the_question_is_deleted(desk: Desk) -> None:
+    key = await asked(desk)
+    await desk.act("Q1", MONDAY + minutes(5), **ANSWERED)
+    await desk.hear(NEXT, MONDAY + minutes(20), reply_to="q1")
+    assert await desk.store.read(lambda db: timeline.wrote_again(db, ["Q1"])) == {"Q1"}
+    gone = MONDAY + minutes(30)
+    await desk.store.write(lambda db: mentions.delete(db, [key], cause=mentions.ERASED, now=gone))
+    while await Redact(desk.store).step(gone):
+        pass
+    await desk.tick(gone)
+    assert await desk.store.read(lambda db: timeline.wrote_again(db, ["Q1"])) == set()
+    assert await to_do(desk) == []

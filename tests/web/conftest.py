@@ -226,7 +226,7 @@ class Browser:
             raise LookupError(action)
         hidden = {"csrf": page.field("csrf", action=action)}
         form = page.text[page.text.index(f'action="{action}"') :].partition("</form>")[0]
-        for name in ("version", "reading"):
+        for name in ("version", "reading", "secret"):
             if f'name="{name}"' in form:
                 hidden[name] = page.field(name, action=action)
         return await self.post(action, {**hidden, **fields})

@@ -531,6 +531,8 @@ async def test_a_token_that_asks_too_often_waits(
     answer = await triage.get("/me")
     assert (answer.status, problem(answer)["type"]) == (429, "/api/v1/problems#too_many")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    for written in (f"bearer {triage.token}", f"Bearer   {triage.token}"):  # it is the same token
+        assert (await triage.get("/me", Authorization=written)).status == 429
     assert (await admin.get("/me")).status == 200
     town.clock.advance(seconds=int(answer.headers["Retry-After"]))
     assert (await triage.get("/me")).status == 200

@@ -7,9 +7,11 @@ import base64
 import json
 import os
 import shutil
+import subprocess
+import time
 from base64 import b32decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -215,38 +217,59 @@ class Tab:
         await self.call("Network.setCookie", name="veille", value=token, url=url, httpOnly=True)
 
 
-@asynccontextmanager
-async def chromium(profile: Path) -> AsyncIterator[Tab]:
-    """Return the first tab of a fresh browser that is gone afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        str(CHROMIUM),
-        *FLAGS,
-        f"--user-data-dir={profile}",
-        "about:blank",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+@contextmanager
+def chromium(profile: Path) -> Iterator[str]:
+    """Return the address of a fresh browser that is gone afterwards."""
+    process = subprocess.Popen(
+        [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        port_file = profile / "DevToolsActivePort"
-        async with asyncio.timeout(30):
-            while not (port_file.exists() and port_file.read_text().strip()):
-                await asyncio.sleep(0.05)
-        port = port_file.read_text().split()[0]
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                pages = [page for page in await answer.json() if page["type"] == "page"]
-            async with session.ws_connect(
-                pages[0]["webSocketDebuggerUrl"], max_msg_size=0
-            ) as socket:
-                yield Tab(socket)
+        port_file, until = profile / "DevToolsActivePort", time.monotonic() + 30
+        while not (port_file.exists() and port_file.read_text().strip()):
+            assert time.monotonic() < until, "Chromium does not start"
+            time.sleep(0.05)
+        yield f"127.0.0.1:{port_file.read_text().split()[0]}"
     finally:
         process.terminate()
-        await process.wait()
+        process.wait()
+
+
+@asynccontextmanager
+async def first_tab(address: str) -> AsyncIterator[Tab]:
+    """The tab that a browser opened with."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://{address}/json/list") as answer:
+            pages = [page for page in await answer.json() if page["type"] == "page"]
+        async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            yield Tab(socket)
+
+
+@asynccontextmanager
+async def fresh_tab(address: str) -> AsyncIterator[Tab]:
+    """A tab that shares nothing with others: no cookie, no storage, no service worker."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://{address}/json/version") as answer:
+            browser = (await answer.json())["webSocketDebuggerUrl"]
+        async with session.ws_connect(browser, max_msg_size=0) as socket:
+            whole = Tab(socket)
+            made = await whole.call("Target.createBrowserContext", disposeOnDetach=True)
+            tab = await whole.call("Target.createTarget", url="about:blank", **made)
+            url = f"ws://{address}/devtools/page/{tab['targetId']}"
+            async with session.ws_connect(url, max_msg_size=0) as opened:
+                yield Tab(opened)
+
+
+@pytest.fixture(scope="module")
+def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with chromium(tmp_path_factory.mktemp("chromium") / "profile") as address:
+        yield address
 
 
 @pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with chromium(tmp_path / "profile") as opened:
+async def tab(browser_address: str) -> AsyncIterator[Tab]:
+    async with fresh_tab(browser_address) as opened:
         yield opened
 
 
@@ -597,7 +620,10 @@ async def test_keys_move_act_and_explain_themselves_but_not_while_typing(
     await tab.press("k", 75, text="k")
     assert await tab.run("document.activeElement.closest('[data-row]').dataset.live") == "I1"
     await tab.press("?", 63, text="?")
+    await tab.press("?", 63, text="?")
     await tab.until("document.querySelector('dialog[open]') !== null")
+    behind = "new KeyboardEvent('keydown', { key: 'j', bubbles: true, cancelable: true })"
+    assert await tab.run(f"document.body.dispatchEvent({behind})")  # nobody took it
     assert "Prendre en charge" in await tab.run("document.querySelector('dialog').innerText")
     assert await violations(tab) == []
     await tab.press("Escape", 27)
@@ -1043,6 +1069,13 @@ async def cable(town: Town) -> AsyncIterator[tuple[Cable, str]]:
 
 class TestInstalled:
     """On a home screen: with a service worker, notifications, and sometimes no net."""
+
+    @pytest.fixture
+    async def tab(self, tmp_path: Path) -> AsyncIterator[Tab]:
+        """The only tab of a browser: in one that shares nothing nothing is installed."""
+        with chromium(tmp_path / "profile") as address:
+            async with first_tab(address) as opened:
+                yield opened
 
     @pytest.fixture
     def push_desk(self) -> PushDesk | None:

@@ -235,6 +235,19 @@ async def test_enrolment_needs_the_password_and_the_right_code(
     assert (await sign_in(camille)).path == "/"
 
 
+async def test_a_proposed_secret_is_shown_to_nobody_who_only_has_the_session(
+    empty_town: Town, camille: Browser
+) -> None:
+    secret = secret_on(await begin(camille))
+    csrf = (await camille.get("/account")).field("csrf")
+    for code in ("000000", now_code(empty_town, secret)):
+        answer = await camille.post("/account/factor/confirm", {"csrf": csrf, "code": code})
+        assert second_factor.written(secret) not in answer.text
+        assert "<svg" not in answer.text
+    stored = await empty_town.store.read(lambda db: factors.get(db, "Camille"))
+    assert stored.confirmed_at is None
+
+
 async def test_a_factor_that_counts_is_not_replaced_by_who_holds_the_session(
     empty_town: Town, camille: Browser
 ) -> None:

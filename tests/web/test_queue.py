@@ -12,6 +12,7 @@ from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
 from veille.pipeline.unsnooze import bring_back
 from veille.store import audit, mentions, queue
+from veille.store.codec import micros
 from veille.store.engine import Db
 from veille.web import static_files
 from veille.web.views import PAGE
@@ -461,6 +462,13 @@ async def test_who_wrote_again_is_said_until_it_is_decided(town: Town, camille: 
     page = await camille.get("/queue/2")
     await camille.submit(page, "/queue/2/move", state="answered")
     assert "a réécrit</strong>" not in (await camille.get("/queue?state=answered")).text
+    asleep = "UPDATE queue SET snoozed_until = ?, updated_at = 0 WHERE id = 1"
+    await town.store.write(lambda db: db.execute(asleep, (micros(now + timedelta(days=1)),)))
+    await town.store.write(lambda db: bring_back(db, 1, now, now))
+    page = await camille.get("/queue/1")
+    line = re.search(r"La personne a réécrit : de nouveau à traiter[^<]*", page.text)
+    assert line is not None
+    assert "inconnu" not in line[0], "nobody had it"
 
 
 async def test_keys_of_a_row_lead_to_fields_of_its_page(town: Town, camille: Browser) -> None:

@@ -144,3 +144,17 @@ async def test_an_own_account_is_active_slow_or_abandoned_as_its_rule_has_it(
     assert "Abandonné" in said
     assert "14 messages d&#39;habitants depuis" in said
     assert "fermer le compte et dire où l&#39;on répond" in said
+
+
+async def test_what_is_no_source_is_on_no_page(town: Town, dominique: Browser) -> None:
+    def keep(db: Db) -> None:
+        now = town.clock.now
+        counts = {"accepted": 1, "unmatched": 0, "rejected": 0, "unknown_fields": 0}
+        sources.note_read(db, "*scene", at=now, **counts)
+        sources.note_read(db, "presse", at=now, **counts)
+
+    await town.store.write(keep)
+    for path in ("/sources", "/queue", "/"):
+        page = await dominique.get(path)
+        assert "*scene" not in page.text, path
+    assert '<option value="presse">' in (await dominique.get("/queue")).text

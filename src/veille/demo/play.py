@@ -24,7 +24,7 @@ from veille.app.systemd import Systemd
 from veille.collectors.interchange import parse_lines
 from veille.config import Loaded, load, packaged
 from veille.demo.mail import MailStandIn
-from veille.demo.scene import Crier, Playing, SceneClock, drained
+from veille.demo.scene import SCENE, Crier, Playing, SceneClock, drained
 from veille.demo.slack import SlackStandIn
 from veille.domain.clock import monotonic_s, utc_now
 from veille.nlp.analyst import Analyst
@@ -146,8 +146,8 @@ async def _assemble(
     click.echo(f"{slack.page}  (le canal Slack de démonstration, avec ses boutons)")
     until = DAWN if watched_s else None
     origins = {source.id: source for source in loaded.config.source}
-    replay = Replay(store, stages, script, origins=origins, until=until)
-    scene = Playing(store, replay, clock, pace=_pace(script, until, watched_s))
+    replay = Replay(store, stages, script, origins=origins, until=until, name=SCENE)
+    scene = Playing(store, replay, clock, pace=_pace(script, until, watched_s), heard=list(origins))
     delivers = await _add_delivery(loaded, store, runner, stack, (desks, address))
     runner.add(scene, tick_s=1.0, then=delivers)
     runner.add(Redact(store), tick_s=1.0, then=delivers)

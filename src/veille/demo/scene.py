@@ -6,7 +6,7 @@ docs/decisions/0016-one-clock.md says why.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from veille.domain.clock import monotonic_s, utc_now
 from veille.domain.ids import short_id
 from veille.domain.incident import Event, Incident, IncidentState
 from veille.pipeline.replay import GRID, Replay
-from veille.store import incidents, outbox, timeline
+from veille.store import incidents, outbox, sources, timeline
 from veille.store.engine import Db, SqliteStore
 
 DRAIN_S = 60.0
@@ -26,6 +26,8 @@ LATE = timedelta(minutes=1)
 """By the scenario's time, a notification goes out that late at most; what comes next is read
 meanwhile."""
 _LOOK_S = 0.05
+SCENE = "*scene"
+"""The scenario's place in the store: no source that pages would show."""
 _SHAPES = {Severity.INFO: "●", Severity.WARNING: "◆", Severity.CRITICAL: "▲"}
 
 
@@ -54,19 +56,26 @@ class Playing:
 
     The clock leaps to an instant when what was told a minute before it has been sent, so that the
     timeline has it at its time. `pace` is how many real seconds a virtual one lasts at least,
-    counted from the beginning: people want to watch.
+    counted from the beginning: people want to watch. `heard` are the sources it speaks for.
     """
 
     name = "scenario"
 
     def __init__(
-        self, store: SqliteStore, replay: Replay, clock: SceneClock, *, pace: float
+        self,
+        store: SqliteStore,
+        replay: Replay,
+        clock: SceneClock,
+        *,
+        pace: float,
+        heard: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._replay = replay
         self._instants: AsyncIterator[datetime] = replay.play()
         self._clock = clock
         self._pace = pace
+        self._heard = heard
         self._began = clock.at
         self._began_s = monotonic_s()
         self._looked_at: datetime | None = None
@@ -84,9 +93,17 @@ class Playing:
             return False
         await drained(self._store, before=at - LATE)
         self._clock.set(at)
+        await self._store.write(lambda db: self._hear(db, at))
         due_s = self._began_s + (at - self._began).total_seconds() * self._pace
         await asyncio.sleep(max(0.0, due_s - monotonic_s()))
         return True
+
+    def _hear(self, db: Db, at: datetime) -> None:
+        """The sources of the scenario answer, as the page of sources says."""
+        for source in self._heard:
+            sources.note_read(
+                db, source, at=at, accepted=0, unmatched=0, rejected=0, unknown_fields=0
+            )
 
     async def _look(self, now: datetime, before: datetime) -> bool:
         if now - before < GRID:

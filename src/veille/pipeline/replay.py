@@ -93,12 +93,14 @@ class Replay:
         *,
         origins: Mapping[str, Origin] | None = None,
         until: datetime | None = None,
+        name: str = CURSOR,
     ) -> None:
         self._store = store
         self._stages = stages
         self._script = script
         self._origins = origins or {}
         self._until = until
+        self._everything = _Everything(id=name)
 
     async def play(self) -> AsyncIterator[datetime]:
         """Yield each virtual instant when its steps are committed."""
@@ -121,7 +123,9 @@ class Replay:
 
     async def _resume(self) -> _Place | None:
         def look(db: Db) -> tuple[str | None, bool]:
-            return sources.cursor(db, CURSOR), bool(mentions.counts(db) or sources.health(db))
+            return sources.cursor(db, self._everything.id), bool(
+                mentions.counts(db) or sources.health(db)
+            )
 
         cursor, is_used = await self._store.read(look)
         digest = self._script.digest.hex()
@@ -169,9 +173,13 @@ class Replay:
         cursor = msgspec.json.encode(place).decode()
         if last > taken:
             batch = Batch(mentions=lines[taken:last], cursor=cursor)
-            await self._stages.collect.accept(_Everything(), batch, now=at, origins=self._origins)
+            await self._stages.collect.accept(
+                self._everything, batch, now=at, origins=self._origins
+            )
         else:  # before the stages: a resumed run must not judge an earlier instant again
-            await self._store.write(lambda db: sources.set_cursor(db, CURSOR, cursor, at))
+            await self._store.write(
+                lambda db: sources.set_cursor(db, self._everything.id, cursor, at)
+            )
         return last
 
     async def look(self, now: datetime) -> None:

@@ -87,6 +87,11 @@ def add_receipt(db: Db, receipt: Receipt) -> None:
         raise ConflictError(f"source {source}: this webhook-id came with another body")
 
 
+def is_inner(name: str) -> bool:
+    """Whether a row of this name is none of the sources."""
+    return name.startswith("*")
+
+
 def note_read(
     db: Db,
     source: str,

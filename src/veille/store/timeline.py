@@ -87,7 +87,8 @@ def wrote_again(db: Db, targets: Collection[str]) -> set[str]:
         """SELECT DISTINCT t.target FROM timeline t
         WHERE t.target IN (SELECT value FROM json_each(?)) AND t.kind = 'queue.returned'
         AND NOT EXISTS (SELECT 1 FROM timeline d WHERE d.target = t.target AND d.seq > t.seq AND
-            d.kind IN ('queue.changed', 'queue.answered', 'queue.reported', 'draft.published'))""",
+            d.kind IN ('queue.changed', 'queue.answered', 'queue.reported', 'draft.published',
+                'queue.deleted', 'queue.erased', 'queue.expired'))""",
         (json_list(targets),),
     )
     return {row["target"] for row in rows}

@@ -14,7 +14,7 @@ from veille.store.users import Session, User
 from veille.web import sessions, taste, throttle
 from veille.web.again import NO_PASSWORD
 from veille.web.passwords import weakness
-from veille.web.site import Site, form_of, render, see, site_of, visitor_of
+from veille.web.site import Site, access_words_of, form_of, render, see, site_of, visitor_of
 from veille.wording.catalogue import LANGUAGES
 
 _COLUMNS = ("device", "opened", "seen", "action")
@@ -56,6 +56,7 @@ async def _show(
         request,
         "account.html",
         status=status,
+        words=access_words_of(request),
         problem=site.say(f"web.account.{problem}") if problem else None,
         wrong=_WRONG.get(problem or "", ("new",) if problem else ()),
         done=site.say(f"web.account.{done}") if done in _DONE else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from veille.domain.errors import InputError
 from veille.store import audit, factors, users
 from veille.store.engine import Db
 from veille.web import again, second_factor, throttle
-from veille.web.site import form_of, render, see, site_of, visitor_of
+from veille.web.site import access_words_of, form_of, render, see, site_of, visitor_of
 
 _DONE = {"removed"}
 
@@ -39,6 +40,7 @@ async def _show(
         request,
         "factor.html",
         status=status,
+        words=access_words_of(request),
         problem=site.say(f"people.factor.{problem}") if problem else None,
         wrong={"wrong": _asks(request), "wrong_code": ("code",)}.get(problem or "", ()),
         done=site.say(f"people.factor.{done}") if done in _DONE else None,
@@ -69,7 +71,7 @@ async def propose(request: web.Request) -> web.Response:
 async def confirm(request: web.Request) -> web.Response:
     """The secret counts from now on, since the app gave its code; other sessions are closed."""
     site, visitor = site_of(request), visitor_of(request)
-    code = (await form_of(request)).get("code", "")
+    form = await form_of(request)
     if await throttle.prove(site.store, visitor.name, "code", now=site.now()):
         return await _show(request, problem="slow", status=429)
     factor = await site.store.read(lambda db: factors.get(db, visitor.name))
@@ -79,7 +81,9 @@ async def confirm(request: web.Request) -> web.Response:
     if now - factor.proposed_at > again.FRESH:  # what was on the screen may have been seen since
         return await _show(request, problem="late", status=400)
     secret = _opened(request, factor.sealed)
-    step = None if secret is None else second_factor.step_of(secret, code, now=now)
+    if secret is None or not _knows(form.get("secret", ""), secret):  # it outlives a session
+        return see("/account/factor")
+    step = second_factor.step_of(secret, form.get("code", ""), now=now)
     if step is None:
         return await _show(request, problem="wrong_code", secret=secret, status=400)
     macs = second_factor.macs(site.secret, visitor.name, codes)
@@ -156,6 +160,12 @@ async def remove(request: web.Request) -> web.Response:
 def _asks(request: web.Request) -> tuple[str, ...]:
     """Return the ids that the field of the password may have, in the form that was sent."""
     return "current", f"current-{request.path.rpartition('/')[2]}"
+
+
+def _knows(written: str, secret: bytes) -> bool:
+    """Whether the form is of the page that showed this secret, to who had shown who they are."""
+    given = written.encode("utf-8", "surrogatepass")
+    return hmac.compare_digest(given, second_factor.written(secret).encode())
 
 
 def _opened(request: web.Request, sealed: bytes) -> bytes | None:

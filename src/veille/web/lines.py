@@ -35,6 +35,8 @@ def _key(event: Event, say: Catalogue) -> str:
         kinds.insert(0, "queue.waits" if is_waiting else "queue.reasoned")
     if event.kind.endswith(".published") and not event.data.get("place"):
         kinds.insert(0, f"{event.kind}_somewhere")
+    if event.kind == "queue.returned" and not event.data.get("who"):
+        kinds.insert(0, "queue.returned_free")
     if event.kind == "note" and event.data.get("named"):
         kinds.insert(0, "note_naming")
     keys = (f"{area}.event.{kind}" for kind in kinds for area in ("queue", "web"))

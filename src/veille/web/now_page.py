@@ -176,7 +176,7 @@ def _troubles(loaded: _Loaded, words: Words) -> list[str]:
 def source_facts(health: list[SourceHealth], words: Words) -> list[str]:
     """Say which sources fail, and that the others answer where all do."""
     failing = [_fact(source, words) for source in health if source.failures]
-    read = [source for source in health if source.source != sources.RULES]
+    read = [source for source in health if not sources.is_inner(source.source)]
     if not read:
         return [*failing, words.say("web.home.sources_none")]
     if not any(source.failures for source in read):

@@ -16,7 +16,7 @@ from veille.store import users
 from veille.web import again, oidc_exit
 from veille.web import users as verbs
 from veille.web.passwords import one_time_password
-from veille.web.site import Site, form_of, render, see, site_of, visitor_of
+from veille.web.site import Site, access_words_of, form_of, render, see, site_of, visitor_of
 from veille.wording.format import visible
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ async def _show(
         request,
         "users.html",
         status=status,
+        words=access_words_of(request),
         problem=site.say(f"people.problem.{problem}") if problem else None,
         wrong=("name",) if problem == "name" else (),
         done=site.say(f"people.done.{done}") if done in _DONE else None,

@@ -70,7 +70,7 @@ def _load(db: Db, request: web.Request, where: QueueFilter, after: Place | None)
             for query, each in wanted.items()
         },
         people=[user.name for user in users.list_(db) if user.disabled_at is None],
-        sources=[each.source for each in sources.health(db) if each.source != sources.RULES],
+        sources=[one.source for one in sources.health(db) if not sources.is_inner(one.source)],
         has_more=len(found) > PAGE,
         marks=pulse.marks(db, ["queue"]),
         calls=calls.open_for(db, visitor_of(request).name, limit=_CALLS),

@@ -241,9 +241,7 @@ def _of_file(folder: SourceHealth | None, source: Source | None) -> list[Finding
     return [one for one in refused(folder) if one.said.startswith(f"{source.file}:")]
 
 
-def findings(
-    one: Rule | None, folder: SourceHealth | None, source: Source | None
-) -> list[Finding]:
+def findings(one: Rule | None, folder: SourceHealth | None, source: Source | None) -> list[Finding]:
     """Return what is wrong with a rule or in its file."""
     why = undecided(one) if one is not None else None
     return [*([Finding(said=why)] if why else []), *_of_file(folder, source)]

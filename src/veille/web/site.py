@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -138,6 +138,11 @@ def words_of(request: web.Request) -> Words:
         topics=site.topics,
         receivers=receiver_names(site.say, site.house.receivers),
     )
+
+
+def access_words_of(request: web.Request) -> Words:
+    """Return the site's words as of when sessions and tokens are counted (the demo has two)."""
+    return replace(words_of(request), now=site_of(request).now())
 
 
 def render(

@@ -74,10 +74,7 @@ def _status(loaded: _Loaded, on_call: Sequence[str], words: Words) -> str:
         lines.append(say.count("web.home.more_incidents", loaded.count - len(lines)))
     lines = lines or [say("web.home.calm")]
     muted = [_silence(silence, words) for silence in loaded.silences]
-    down = [
-        words.trouble(name, count, cause)
-        for name, (count, cause) in loaded.troubles.items()
-    ]
+    down = [words.trouble(name, count, cause) for name, (count, cause) in loaded.troubles.items()]
     parts = [
         (say("web.home.incidents"), lines),
         (say("web.slack.on_call"), on_call or [say("web.slack.no_schedule")]),

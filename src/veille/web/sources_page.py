@@ -67,8 +67,7 @@ async def page(request: web.Request) -> web.Response:
         heading=_heading(rows, words),
         own=[accounts.row(account, words) for account in loaded.own],
         troubles=[
-            words.trouble(name, count, cause)
-            for name, (count, cause) in loaded.troubles.items()
+            words.trouble(name, count, cause) for name, (count, cause) in loaded.troubles.items()
         ],
         backlog=_backlog(loaded.backlog, words),
     )
@@ -98,7 +97,7 @@ def load(db: Db, house: House, now: datetime) -> Loaded:
 def states(loaded: Loaded, house: House) -> list[tuple[SourceInfo, str]]:
     """Return each source with its state: a key of SHAPES; `gone` where config.toml has it not."""
     known = {source.id for source in house.sources}
-    gone = [name for name in loaded.health if name not in known and name != sources.RULES]
+    gone = [name for name in loaded.health if name not in known and not sources.is_inner(name)]
     return [
         *((one, _state(one, loaded.health.get(one.id), loaded.mute)) for one in house.sources),
         *((SourceInfo(id=name, kind=""), "gone") for name in gone),

@@ -13,7 +13,7 @@ from veille.store.engine import Db
 from veille.store.tokens import Token
 from veille.store.users import User
 from veille.web import again
-from veille.web.site import form_of, render, see, site_of, visitor_of
+from veille.web.site import access_words_of, form_of, render, see, site_of, visitor_of
 from veille.web.tokens import (
     DEFAULT,
     LONGEST,
@@ -55,6 +55,7 @@ async def _show(
         request,
         "tokens.html",
         status=status,
+        words=access_words_of(request),
         problem=site.say(f"people.token.{problem}", most=MOST) if problem else None,
         wrong={"wrong": ("current",), "refused": ("name", "days")}.get(problem or "", ()),
         form=form,

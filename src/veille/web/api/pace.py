@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from aiohttp import web
 
+from veille.web import tokens
 from veille.web.api.problems import Kind, Refused
 from veille.web.site import Visitor, site_of
 
@@ -41,7 +41,6 @@ PACE = web.AppKey("pace", Pace)
 
 def spent(request: web.Request, visitor: Visitor) -> Refused | None:
     """Count this request of a token or a session; return the refusal of one too many."""
-    written = request.headers.get("Authorization", "")
-    who = visitor.session or hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
+    who = visitor.session or tokens.presented(request) or ""  # however its header is written
     wait = request.app[PACE].spend(who, site_of(request).now())
     return None if wait is None else Refused(Kind.TOO_MANY, retry_after_s=math.ceil(wait))

@@ -70,7 +70,7 @@ async function help() {
   const place = document.createElement("dialog");
   const answer = await fetch(HELP, { headers: { "Veille-Live": "1" }, signal: AbortSignal.timeout(10000) });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (document.querySelector("dialog")) return; // pressed twice
+  if (document.querySelector("dialog[open]")) return; // pressed twice
   const title = page.querySelector("h1");
   title.id = "keys-title";
   const shut = document.createElement("button");
@@ -97,7 +97,7 @@ document.querySelector(`a[href="${HELP}"].sign`)?.addEventListener("click", (eve
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event)) return;
-  if (document.querySelector("dialog")) return; // a click in it leaves the focus to the page behind
+  if (document.querySelector("dialog[open]")) return; // a click in it leaves the focus to the page behind
   const { key } = event;
   if (!works(key)) return;
   if (key === "j" || key === "k") move(key === "j" ? 1 : -1);

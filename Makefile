@@ -30,8 +30,9 @@ demo: install  ## play the bundled night of flooding (ARGS=--exit ends by itself
 run: install  ## the daemon, with ./config.toml
 	@$(BIN)/veille run $(ARGS)
 
-test: install system lint types floors rules  ## every check, then the tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+test: install system  ## every check, then the tests
+	@$(MAKE) --no-print-directory --output-sync -j 2 lint types floors rules
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 system:  # what some tests need beside Python: apt-get when root, else a message
 	@for need in "chromium chromium accessibility" "mosquitto mosquitto MQTT" "prometheus promtool monitoring"; do \

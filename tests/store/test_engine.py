@@ -209,9 +209,10 @@ def test_a_stage_that_waits_has_its_turn_however_many_people_write(
     writer = Writer(partial(connect, path), window=timedelta(milliseconds=1))
     writer.open()
     order: list[str] = []
-    ended = threading.Event()
+    may_go, ended = threading.Event(), threading.Event()
 
     def person(db: Db) -> None:  # somebody else always waits already
+        may_go.wait(10)
         order.append("person")
         if order.count("person") < 50:
             writer.submit(person, lane=Lane.PEOPLE)
@@ -221,6 +222,7 @@ def test_a_stage_that_waits_has_its_turn_however_many_people_write(
     writer.submit(person, lane=Lane.PEOPLE)
     stage = writer.submit(lambda db: order.append("stage"))
     writer.submit(person, lane=Lane.PEOPLE)
+    may_go.set()
     assert ended.wait(10)
     writer.close()
     assert stage.done()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from veille.web import app as web_app
 from veille.web import sessions, tokens
 from veille.web import users as web_users
 from veille.web.app import ROUTES
-from veille.web.site import VISITOR
+from veille.web.site import SITE, VISITOR
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
 Browser = Any
@@ -406,3 +407,12 @@ async def test_a_token_needs_a_name_an_end_a_scope_and_the_password(
     assert await empty_town.store.read(
         lambda db: store_tokens.of(db, "Camille", now=empty_town.clock()) == []
     )
+
+
+async def test_what_is_said_of_access_goes_by_the_clock_it_ends_by(
+    town: Town, sacha: Browser
+) -> None:
+    played = replace(town.app[SITE], shown_now=lambda: town.clock.now - timedelta(days=308))
+    town.app._state[SITE] = played  # as in the demonstration
+    for path in ("/account", "/users"):
+        assert "dans 30" not in (await sacha.get(path)).text, path

@@ -715,6 +715,10 @@ async def test_shifts_are_taken_over_and_swapped_by_who_may(
     policies = json.loads((await triage.get("/on-call/policies")).text)
     assert policies["items"][0]["uses"] == ["severity=critical"]
     assert policies["people"]["Noor"] == "Noor Benali"
+    later = lambda: town.clock.now + timedelta(days=14)  # noqa: E731 the clock of a demonstration
+    object.__setattr__(town.app[SITE], "shown_now", later)
+    (shown,) = json.loads((await triage.get("/on-call")).text)["items"]
+    assert shown["now"]["starts_at"] > rota["now"]["ends_at"]
 
 
 async def test_the_trail_is_had_as_a_file_by_day(town: Town, admin: Program) -> None:

@@ -95,10 +95,7 @@ async def test_an_incident_in_which_the_same_was_said_is_linked(
 
 async def test_the_pace_has_a_sentence_and_a_table(town: Town, camille: Browser) -> None:
     page = (await camille.get("/incidents/1")).text
-    assert (
-        'role="img" aria-label="Messages par 1 min depuis 01:53 ; le plus : 2, à 02:06."'
-        in page
-    )
+    assert 'role="img" aria-label="Messages par 1 min depuis 01:53 ; le plus : 2, à 02:06."' in page
     assert "<td>02:06</td><td>2</td>" in page
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -99,6 +99,9 @@ async def test_the_last_administrator_is_not_untied_from_the_only_way_in(
         with pytest.raises(LastAdminError, match="last administrator"):
             await store.write(lambda db, verb=verb: verb(db, "Sacha", NOW))  # type: ignore[misc]
     await store.write(lambda db: web_users.reset_password(db, "Ada", NOW))
+    expired = NOW + timedelta(days=8)  # a one-time password that nobody used in time
+    with pytest.raises(LastAdminError, match="last administrator"):
+        await store.write(lambda db: web_users.unlink(db, "Sacha", expired))
     assert await store.write(lambda db: web_users.unlink(db, "Sacha", NOW)) == 1
 
 

@@ -78,6 +78,8 @@ def test_notifications_in_a_row_are_one_line_by_receiver() -> None:
     (line,) = told(*(sent(n, to) for n in range(20) for to in ("astreinte", "courriel")))
     assert line.text == "Notifications envoyées de 20:41 à 21:00 : astreinte (20), courriel (20)"
     assert len(line.details) == 40
+    (line,) = told(sent(0, "astreinte"), sent(0, "courriel"), sent(0, "courriel"))
+    assert line.text == "Notification envoyée : astreinte (1), courriel (2)"
 
 
 def test_a_person_s_line_stands_between_what_came_before_and_after() -> None:

@@ -136,7 +136,9 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         asking = Asking(store, lambda: explain.setting(loaded, evaluate.ruleset, now()))
         ports = (
             intake, watched, Explanations(analyst), asking, desks,
-            house(loaded, store, lambda: evaluate.ruleset, analyze=analyst.analyze, now=now),
+            house(
+                loaded, ForPeople(store), lambda: evaluate.ruleset, analyze=analyst.analyze, now=now
+            ),
         )  # fmt: skip
         await _open_web(loaded, store, ports, now, stack)
         watched.started()

@@ -6,6 +6,7 @@ docs/decisions/0016-one-clock.md says why.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,9 +101,16 @@ class Playing:
 
     def _hear(self, db: Db, at: datetime) -> None:
         """The sources of the scenario answer, as the page of sources says."""
+        counts = Counter(mention.source for mention in self._replay.heard)
         for source in self._heard:
             sources.note_read(
-                db, source, at=at, accepted=0, unmatched=0, rejected=0, unknown_fields=0
+                db,
+                source,
+                at=at,
+                accepted=counts[source],
+                unmatched=0,
+                rejected=0,
+                unknown_fields=0,
             )
 
     async def _look(self, now: datetime, before: datetime) -> bool:

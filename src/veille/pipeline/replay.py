@@ -101,6 +101,7 @@ class Replay:
         self._origins = origins or {}
         self._until = until
         self._everything = _Everything(id=name)
+        self.heard: Sequence[Mention] = ()  # what arrived at the last instant
 
     async def play(self) -> AsyncIterator[datetime]:
         """Yield each virtual instant when its steps are committed."""
@@ -169,10 +170,11 @@ class Replay:
         last = taken
         while last < len(lines) and _arrival(lines[last]) <= at:
             last += 1
+        self.heard = lines[taken:last]
         place = _Place(digest=self._script.digest.hex(), taken=last, at=at)
         cursor = msgspec.json.encode(place).decode()
         if last > taken:
-            batch = Batch(mentions=lines[taken:last], cursor=cursor)
+            batch = Batch(mentions=self.heard, cursor=cursor)
             await self._stages.collect.accept(
                 self._everything, batch, now=at, origins=self._origins
             )

@@ -32,7 +32,7 @@ _FIELDS = ("actor", "action", "target", "since", "until")
 _LONGEST = 200
 _TECHNICAL = frozenset({"version", "deed"})
 """Fields that the export alone shows: they say nothing to people."""
-_WORDED = frozenset({"state", "role", "severity"})
+_WORDED = frozenset({"state", "role", "severity", "verdict"})
 _DIGITS = 18  # of a row's number
 _PAGES = {"I": "/incidents", "Q": "/queue"}
 

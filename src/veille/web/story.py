@@ -153,6 +153,8 @@ def _notifications(spans: Sequence[_Span], _: Mapping[str, str], words: Words) -
         return words.say("web.event.notification.sent", receiver=", ".join(counts))
     to = ", ".join(f"{name} ({count})" for name, count in counts.items())
     begun, end = _times(spans[0].at, spans[-1].at, words)
+    if begun == end:
+        return words.say("web.event.notification.sent", receiver=to)
     return words.say("live.story.sent", to=to, begun=begun, end=end)
 
 

@@ -14,7 +14,7 @@ from veille.store import audit, factors, logins, push, tokens, users
 from veille.store.audit import Snapshot
 from veille.store.engine import Db
 from veille.store.users import User
-from veille.web.passwords import hash_password, one_time_password
+from veille.web.passwords import ONE_TIME_FOR, hash_password, one_time_password
 
 INVITED_FOR = timedelta(days=3)
 """An invitation lies in a mailbox: judgement."""
@@ -93,7 +93,7 @@ def disable(db: Db, name: str, now: datetime, *, actor: str = CLI) -> None:
     user = _known(db, name)
     if user.disabled_at is not None:
         return
-    _keep_an_admin(db, user)
+    _keep_an_admin(db, user, now)
     users.disable(db, name, now=now)
     _cut(db, name, now)
     _note(
@@ -123,7 +123,7 @@ def set_role(db: Db, name: str, role: str, now: datetime, *, actor: str = CLI) -
     if user.role is wanted:
         return
     if not may(wanted, Access.ADMIN):
-        _keep_an_admin(db, user)
+        _keep_an_admin(db, user, now)
     users.set_role(db, name, wanted)
     # a stolen session must not grow with its owner (ASVS 5.0 7.2.4)
     users.end_sessions(db, name)
@@ -183,7 +183,7 @@ def unlink(db: Db, name: str, now: datetime, *, actor: str = CLI) -> int:
     """
     user = _known(db, name)
     if not user.password_hash and users.folded(name) in logins.users_linked(db):
-        _keep_an_admin(db, user)
+        _keep_an_admin(db, user, now)
     count = logins.unlink(db, name)
     logins.withdraw_invitation(db, name)
     if count:
@@ -223,20 +223,26 @@ def _known(db: Db, name: str) -> User:
     return user
 
 
-def _keep_an_admin(db: Db, user: User) -> None:
+def _keep_an_admin(db: Db, user: User, now: datetime) -> None:
     """Raise LastAdminError when nobody but this user can come in and may manage users."""
     linked = logins.users_linked(db)
     others = any(
         other.name != user.name
         and other.disabled_at is None
         and may(other.role, Access.ADMIN)
-        and (other.password_hash or users.folded(other.name) in linked)
+        and (_has_password(other, now) or users.folded(other.name) in linked)
         for other in users.list_(db)
     )
     if may(user.role, Access.ADMIN) and user.disabled_at is None and not others:
         raise LastAdminError(
             f'"{user.name}" is the last administrator: give somebody else the role admin first'
         )
+
+
+def _has_password(user: User, now: datetime) -> bool:
+    """Whether a password opens the account: not a one-time one that nobody used in time."""
+    is_over = user.must_change and now - user.password_at > ONE_TIME_FOR
+    return user.password_hash != "" and not is_over
 
 
 def _note(

@@ -31,7 +31,7 @@ run: install  ## the daemon, with ./config.toml
 	@$(BIN)/veille run $(ARGS)
 
 test: install system  ## every check, then the tests
-	@$(MAKE) --no-print-directory --output-sync -j 2 lint types floors rules
+	@$(MAKE) --no-print-directory -j 2 lint types floors rules
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 system:  # what some tests need beside Python: apt-get when root, else a message

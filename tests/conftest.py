@@ -11,6 +11,8 @@ import hypothesis
 import pytest
 import structlog
 
+from veille.store.engine import connect
+
 # no test judges how fast a machine is
 hypothesis.settings.register_profile("veille", deadline=None)
 hypothesis.settings.load_profile("veille")
@@ -24,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark = item.get_closest_marker("timeout")
         limits[item.path] = max(limits[item.path], mark.args[0] if mark else 0)
     items.sort(key=lambda item: -limits[item.path])
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without a row: a copy opens in a sixth of the time that a new one takes."""
+    path = tmp_path_factory.mktemp("blank") / "veille.db"
+    connect(path, is_durable=False).close()
+    return path
 
 
 @pytest.fixture(autouse=True)

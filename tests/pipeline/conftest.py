@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -154,10 +155,9 @@ def build_town(
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(
-        tmp_path / "veille.db", group_commit=timedelta(0), is_durable=False
-    ) as opened:
+async def store(tmp_path: Path, blank: Path) -> AsyncIterator[SqliteStore]:
+    path = shutil.copy(blank, tmp_path / "veille.db")
+    async with SqliteStore(path, group_commit=timedelta(0), is_durable=False) as opened:
         yield opened
 
 

@@ -342,10 +342,6 @@ async def test_a_verdict_on_an_item_counts_for_its_rule_and_closes_a_false_alarm
     assert (found.true_alert, found.false_alarm, found.count) == (1, 2, 3)
     low, high = found.interval or (1, 0)
     assert (round(low, 3), round(high, 3)) == (0.061, 0.792)  # Wilson, 1 of 3, by hand
-    months = await store.read(
-        lambda db: said.by_month(db, since=since, zone=town.now.tzinfo)  # type: ignore[arg-type]
-    )
-    assert months[("urgent", "2026-01")] == found
     await actions.undo(done.id or 0, actor="Camille")
     assert (await item(store, 1)).state is QueueState.NEW
     found = (await store.read(lambda db: said.by_rule(db, since=since)))["urgent"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from veille.reports.compose import compose
 from veille.reports.render import to_html
 from veille.store import incidents, sources
 from veille.wording.catalogue import catalogue
-from web.test_browser import CHROMIUM, Tab, chromium, violations
+from web.test_browser import CHROMIUM, Tab, chromium, fresh_tab, violations
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,9 +28,15 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with chromium(tmp_path_factory.mktemp("chromium") / "profile") as address:
+        yield address
+
+
 @pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with chromium(tmp_path / "profile") as opened:
+async def tab(browser_address: str) -> AsyncIterator[Tab]:
+    async with fresh_tab(browser_address) as opened:
         yield opened
 
 

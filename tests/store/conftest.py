@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,15 +39,19 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def db(path: Path) -> Iterator[Db]:
+def db(path: Path, blank: Path) -> Iterator[Db]:
     """One connection that commits each statement."""
+    path.parent.mkdir(mode=0o700)
+    shutil.copy(blank, path)
     opened = connect(path, is_durable=False)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
+async def store(path: Path, blank: Path) -> AsyncIterator[SqliteStore]:
+    path.parent.mkdir(mode=0o700)
+    shutil.copy(blank, path)
     async with SqliteStore(path, group_commit=timedelta(0), is_durable=False) as opened:
         yield opened
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -394,10 +395,9 @@ def staff(db: Db) -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(
-        tmp_path / "veille.db", group_commit=timedelta(0), is_durable=False
-    ) as opened:
+async def store(tmp_path: Path, blank: Path) -> AsyncIterator[SqliteStore]:
+    path = shutil.copy(blank, tmp_path / "veille.db")
+    async with SqliteStore(path, group_commit=timedelta(0), is_durable=False) as opened:
         await opened.write(staff)
         yield opened
 

@@ -178,7 +178,7 @@ def test_every_outcome_has_a_sentence(outcome, language) -> None:
 
 
 def test_an_alert_that_was_told_says_to_whom_and_when() -> None:
-    told = (Told(receiver="courriel", at=NOW - timedelta(minutes=5)),)
+    told = tuple(Told(receiver="courriel", at=NOW - timedelta(minutes=n)) for n in (5, 3))
     found = answer(Outcome.FIRED, at=NOW, conditions=(counted(3, 3),), incident=12, told=told)
     first, second, third = (plain(text) for text in sentences(found, VOICE))
     assert first == "Oui, la règle « crue » a alerté à 02:20 : 3 messages en 1 h (seuil : 3)."

@@ -73,11 +73,6 @@ class Engine:
         self._still: dict[str, _Still] = {}
 
     @property
-    def max_window(self) -> timedelta:
-        """The longest window of any rule; zero without rules."""
-        return max((watcher.rule.window for watcher in self._watchers), default=timedelta(0))
-
-    @property
     def horizon(self) -> timedelta:
         """How far back observations must be read again after a restart.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 from veille.domain.incident import Verdict
 from veille.domain.share import wilson
-from veille.store.codec import clean, json_list, micros, moment
-from veille.store.engine import Db, Row
+from veille.store.codec import clean, json_list, micros
+from veille.store.engine import Db
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,24 +111,12 @@ def by_rule(db: Db, *, since: datetime) -> dict[str, Judged]:
     Unjudged rules are absent.
     """
     counts: dict[str, Counter[str]] = {}
-    for row in _said(db, since):
-        counts.setdefault(row["rule"], Counter())[row["verdict"]] += 1
-    return {rule: Judged(**said) for rule, said in counts.items()}
-
-
-def by_month(db: Db, *, since: datetime, zone: tzinfo) -> dict[tuple[str, str], Judged]:
-    """Return the same by rule and month (`2026-11`, as the calendar of `zone` has it)."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    for row in _said(db, since):
-        month = moment(row["at"]).astimezone(zone).strftime("%Y-%m")
-        counts.setdefault((row["rule"], month), Counter())[row["verdict"]] += 1
-    return {key: Judged(**said) for key, said in counts.items()}
-
-
-def _said(db: Db, since: datetime) -> list[Row]:
-    return db.rows(
-        """SELECT rule, verdict, at FROM verdicts WHERE at >= ?1 AND rule <> ''
-        UNION ALL SELECT rule, verdict, at FROM item_verdicts WHERE at >= ?1 AND rule <> ''
-        ORDER BY rule, at""",
+    said = db.rows(
+        """SELECT rule, verdict FROM verdicts WHERE at >= ?1 AND rule <> ''
+        UNION ALL SELECT rule, verdict FROM item_verdicts WHERE at >= ?1 AND rule <> ''
+        ORDER BY rule""",
         (micros(since),),
     )
+    for row in said:
+        counts.setdefault(row["rule"], Counter())[row["verdict"]] += 1
+    return {rule: Judged(**each) for rule, each in counts.items()}

@@ -43,9 +43,12 @@ class Voice:
         return self.say(f"why.words.{'at' if is_today else 'on'}", **said)
 
     def told(self, told: Iterable[Told]) -> str:
-        """Return who was told when, each once."""
-        said = (f"{self.receivers.get(t.receiver, t.receiver)} ({self.time(t.at)})" for t in told)
-        return ", ".join(dict.fromkeys(said))
+        """Return who was told, and when first: a night of updates would fill a page."""
+        first: dict[str, datetime] = {}
+        for one in told:
+            first[one.receiver] = min(one.at, first.get(one.receiver, one.at))
+        names = self.receivers
+        return ", ".join(f"{names.get(id, id)} ({self.time(at)})" for id, at in first.items())
 
 
 def sentences(answer: WhyNot, voice: Voice) -> list[str]:

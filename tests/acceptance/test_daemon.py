@@ -111,7 +111,7 @@ async def test_nothing_is_lost_or_doubled_over_ten_kills_under_load(world: World
 
 async def test_a_wave_of_pushed_cries_raises_an_alert_on_both_channels(world: World) -> None:
     await world.daemon.start()
-    for block in range(21):  # more than one batch of any stage
+    for block in range(51):
         wave = [
             mention(n, f"{CALLS[n % 3]} ({n})", source="formulaire")
             for n in range(block * 50, block * 50 + 50)
@@ -119,7 +119,7 @@ async def test_a_wave_of_pushed_cries_raises_an_alert_on_both_channels(world: Wo
         assert await world.daemon.push(*wave, webhook_id=f"wave_{block}") == 202
     async with world.daemon.store() as store:
         await _settle(store)
-        assert (await store.read(mentions.counts))["analyzed"] == 1050
+        assert (await store.read(mentions.counts))["analyzed"] == 2550
     assert any("▲" in m.body["text"] for m in world.slack.received())
     assert any("▲" in str(m.message["Subject"]) for m in world.mail.received())
     assert await world.daemon.stop() == 0

@@ -6,7 +6,7 @@ A store is built from sentences made here (kept and reused with `--keep`). A ser
 process answers a signed-in user; another process adds and analyzes mentions through the store.
 With `--daemon` the whole daemon does both, with its model and the shipped rules, and reads the
 mentions from a file. Printed for each page: wall time at the client, processor time of the server,
-bytes.
+bytes; at the end how many mentions arrived, and how many of them the model had still to read.
 """
 
 from __future__ import annotations
@@ -238,6 +238,12 @@ def append(path: Path, rate: float) -> None:
         time.sleep(0.2)
 
 
+async def unread(path: Path) -> int:
+    """Return how many mentions the model has still to read."""
+    async with SqliteStore(path) as store:
+        return (await store.read(work.backlog)).count
+
+
 def run(path: Path, requests: int, rate: float, folder: Path | None) -> None:
     """Start server (the daemon, where there is a folder for it) and writer, measure, stop both."""
     if folder is None:
@@ -251,13 +257,15 @@ def run(path: Path, requests: int, rate: float, folder: Path | None) -> None:
             url = server.stdout.readline().strip()
         time.sleep(5)
         asyncio.run(measure(url, server.pid, requests))
+        late = asyncio.run(unread(path if folder is None else folder / "data" / "veille.db"))
     finally:
         for each in (server, writer):
             each.terminate()
         written = [line for line in (writer.stdout or ()) if line.strip().isdigit()]
         for each in (server, writer):
             each.wait()
-    print(f"meanwhile {int(written[-1]) if written else 0} mentions arrived")
+    arrived = int(written[-1]) if written else 0
+    print(f"meanwhile {arrived} mentions arrived, {late} of them are still to be read")
 
 
 def main() -> None:

@@ -207,11 +207,16 @@ def main() -> None:
     given, _ = parser.parse_known_args()
     configure_logs(level="warning")
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(stages(Path(folder), given.count))
-    with tempfile.TemporaryDirectory() as folder:
         asyncio.run(latency(Path(folder), given.seconds))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of this process, model and stand-in included: {peak:.0f} MB")
+    here, reader = (
+        resource.getrusage(who).ru_maxrss / 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(
+        f"peak memory of the daemon, stand-in included: {here:.0f} MB; of its model: {reader:.0f}"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(stages(Path(folder), given.count))
 
 
 if __name__ == "__main__":

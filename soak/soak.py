@@ -158,12 +158,16 @@ class Run:
 
 
 def resident_mb(pid: int) -> float:
-    """Return the resident memory of a process in MB, 0 when it has just ended."""
+    """Return the resident memory of a process and its children in MB, 0 when it has just ended."""
+    here = Path(f"/proc/{pid}")
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        pages = int((here / "statm").read_text().split()[1])
+        children = [task.read_text().split() for task in here.glob("task/*/children")]
     except (OSError, IndexError):
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(
+        resident_mb(int(child)) for task in children for child in task
+    )
 
 
 @contextmanager

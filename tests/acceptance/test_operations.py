@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from servers.supervisor import Supervisor
 from servers.town import VEILLE, World, mention
+from veille.app.analyst_process import NICE
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "veille.service"
@@ -95,7 +98,15 @@ async def test_a_confined_daemon_is_ready_watched_measured_and_stops_under_load(
         figures = (await _page(world, "/metrics"))[1]
         assert 'veille_notifications_total{channel="slack",outcome="sent"' in figures
         assert "bulon" not in figures
+        reader = world.daemon.analyst()
+        (memory,) = re.findall(
+            r"^veille_analyst_process_resident_memory_bytes (.*)$", figures, re.M
+        )
+        assert float(memory) > 100e6  # the model is in there
+        assert os.getpriority(os.PRIO_PROCESS, reader) == NICE  # the unit lets it
+        os.kill(reader, signal.SIGTERM)  # systemd's goes to every process of the service
         assert (await world.daemon.stop()) == 0  # within 30 s
+        assert not Path(f"/proc/{reader}").exists()
         loading.cancel()
         status += supervisor.heard()
         assert any(line.startswith("STATUS=À l'écoute de 3 sources") for line in said + status)

@@ -170,6 +170,13 @@ class Daemon:
         self.process.kill()
         await self.process.wait()
 
+    def analyst(self) -> int:
+        """Return the process that holds the model."""
+        assert self.process is not None
+        pid = self.process.pid
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(child)
+
     async def stop(self) -> int:
         assert self.process is not None
         if self.process.returncode is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from veille.app import access, clock_words, explain, oncall, operations, parts, push, reports
+from veille.app.analyst_process import AnalystProcess
 from veille.app.backup import LEDGER, require_finished
 from veille.app.channels import doors, notifiers, pullers, streams
 from veille.app.desks import Desks, fallback, open_desks, take_link
@@ -81,8 +82,17 @@ def _try_parked_again(db: Db) -> None:
     work.unpark(db, [parked.key for parked in work.parked(db)])
 
 
-def _evaluate(loaded: Loaded, store: SqliteStore, around: Surroundings) -> Evaluate:
-    return Evaluate(
+def _analyst(loaded: Loaded, stack: AsyncExitStack) -> AnalystProcess:
+    """Return what loads the model while the store is opened."""
+    analyst = AnalystProcess(parts.model_settings(loaded), parts.topics(loaded))
+    stack.callback(analyst.close)
+    return analyst
+
+
+async def _evaluate(
+    loaded: Loaded, store: SqliteStore, around: Surroundings, now: datetime
+) -> Evaluate:
+    evaluate = Evaluate(
         store,
         parts.rules(loaded),
         zone=loaded.timezone,
@@ -91,6 +101,8 @@ def _evaluate(loaded: Loaded, store: SqliteStore, around: Surroundings) -> Evalu
         territories=around.territories,
         sources=frozenset(source.id for source in loaded.config.source),
     )
+    await evaluate.open(now)
+    return evaluate
 
 
 @asynccontextmanager
@@ -100,14 +112,14 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
     runner = Runner(now=now)
     async with AsyncExitStack() as stack:
         database = loaded.resolve(config.veille.data_dir) / "veille.db"
+        analyst = _analyst(loaded, stack)
         store = await _opened(database, stack, now())
         if config.privacy.key not in loaded.secrets:
             log.warning("authors_dropped", missing=config.privacy.key)
-        analyst = await asyncio.to_thread(parts.load_analyst, loaded)
         collect = Collect(store, matcher=parts.matcher(loaded), protector=parts.protector(loaded))
         around = parts.surroundings(loaded)
-        evaluate = _evaluate(loaded, store, around)
-        await evaluate.open(now())
+        evaluate = await _evaluate(loaded, store, around, now())
+        await asyncio.to_thread(analyst.wait)
         dispatch = Dispatch(
             store, route=loaded.route, group_wait=config.rules.waits(), muting=loaded.muting
         )
@@ -131,7 +143,7 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         clock = Clock(store, parts.promises(loaded), summary=clock_words.warning(loaded))
         clocked = runner.add(clock, tick_s=1.0, then=[dispatched])
         runner.add(Outside(store), tick_s=1.0, then=[analyzed, evaluated, clocked])
-        watched = await operations.watch_over(loaded, store, runner, stack, now=now)
+        watched = await operations.watch_over(loaded, store, runner, analyst, stack, now=now)
         intake = Intake(store, collect, doors(loaded), now=now, wake=analyzed)
         asking = Asking(store, lambda: explain.setting(loaded, evaluate.ruleset, now()))
         ports = (

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from prometheus_client import ProcessCollector
 
+from veille.app.analyst_process import AnalystProcess
 from veille.app.exposition import Exposition, Names
 from veille.app.heartbeat import ANSWER_S, Heartbeat
 from veille.app.systemd import READY, STOPPING, Systemd
@@ -48,6 +50,7 @@ async def watch_over(
     loaded: Loaded,
     store: SqliteStore,
     runner: Runner,
+    analyst: AnalystProcess,
     stack: AsyncExitStack,
     *,
     now: Callable[[], datetime],
@@ -55,7 +58,9 @@ async def watch_over(
     """Add the stages that check and report; what they open closes with the stack."""
     database = loaded.resolve(loaded.config.veille.data_dir) / "veille.db"
     names = _names(loaded)
-    exposition = Exposition(store, begin(names.receivers), names=names, database=database, now=now)
+    metrics = begin(names.receivers)
+    ProcessCollector("veille_analyst", lambda: analyst.pid, registry=metrics.registry)
+    exposition = Exposition(store, metrics, names=names, database=database, now=now)
     await exposition.open()
     health = check(loaded, store, runner, systemd=(systemd := Systemd(notify_socket())))
     runner.add(Chain(store, say=catalogue(loaded.config.veille.language)), tick_s=10.0)

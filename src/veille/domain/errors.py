@@ -12,6 +12,7 @@ VeilleError
 │   ├── TargetError       a target said of a text that is not hostile
 │   └── ReasonError       a question or request is closed without an answer, and nobody said why
 ├── ModelError            model files missing, altered or of another version
+├── AnalystLostError      the process that holds the model died while it read
 ├── SourceError           a source could not be read; `retry_after_s`, `may_retry`
 ├── IntakeRefused         a pushed request is refused; `status`
 ├── DeliveryError         a notification was not taken; `retry_after_s`, `may_retry`, `is_unknown`
@@ -82,6 +83,10 @@ class LoginRefused(InputError):
 
 class ModelError(VeilleError):
     """Model files are missing, altered or of another version."""
+
+
+class AnalystLostError(VeilleError):
+    """The process that holds the model died while it read; the next call starts another."""
 
 
 class SourceError(VeilleError):

@@ -27,6 +27,8 @@ def analyst() -> Iterator[AnalystProcess]:
     found.close()
     # by itself, as it does when who started it is killed: not by a signal of ours
     assert process.returncode == 0
+    with pytest.raises(AnalystLostError):  # no other is started then
+        found.analyze([FIRE])
 
 
 def test_it_explains_a_text_while_it_reads_others(analyst: AnalystProcess) -> None:

@@ -45,6 +45,7 @@ class AnalystProcess:
     def __init__(self, settings: ModelSettings, topics: Sequence[TopicSpec]) -> None:
         self._plan = settings, tuple(topics)
         self._turn = threading.Lock()
+        self._is_closed = False
         self._life = _Life(*self._plan)
 
     def wait(self) -> None:
@@ -68,11 +69,13 @@ class AnalystProcess:
 
     def close(self) -> None:
         """End the process; who waits for it has AnalystLostError."""
+        with self._turn:
+            self._is_closed = True
         self._life.close()
 
     def _ask(self, what: str, given: object) -> Any:  # Any: the answer of `what`
         with self._turn:
-            if self._life.is_over:
+            if self._life.is_over and not self._is_closed:
                 log.warning("analyst_started_again")
                 self._life = _Life(*self._plan)
             life = self._life

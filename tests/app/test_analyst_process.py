@@ -15,6 +15,7 @@ from veille.domain.analysis import Passage
 from veille.domain.errors import AnalystLostError, InputError, ModelError, VeilleError
 from veille.nlp.settings import ModelSettings
 
+pytestmark = pytest.mark.timeout(60)  # two processes load the model, seconds each
 FIRE = Passage(text="Au secours, l'école brûle, il y a des enfants dedans !")
 
 
@@ -64,7 +65,7 @@ def test_what_it_read_when_it_died_is_told_and_the_next_is_read(analyst: Analyst
     while not analyst._life._asked:
         pass
     os.kill(before, signal.SIGKILL)
-    reader.join(15)
+    reader.join(30)
     assert lost.is_set()
     assert analyst.analyze([FIRE])[0].urgency.label == "urgent"
     assert analyst.pid != before

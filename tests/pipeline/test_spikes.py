@@ -53,6 +53,13 @@ async def burst(town: Town, count: int) -> None:
     await town.work()
 
 
+async def opened(evaluate: Evaluate, now: datetime) -> None:
+    """It was opened, and its rules have counted what is stored."""
+    await evaluate.open(now)
+    while await evaluate.step(now):
+        pass
+
+
 async def test_s3_is_one_alert_of_18_against_7_1213_told_once_and_resolved(
     store: SqliteStore, stages: Stages
 ) -> None:
@@ -123,7 +130,7 @@ async def test_a_rule_that_counts_its_past_does_not_take_what_was_swept_for_sile
     edited = parse_rules({"r.yml": SEASONAL.replace(b"min_count: 6", b"min_count: 7")})
     (version,) = edited.versions.values()
     again = Evaluate(store, edited, reach=timedelta(hours=4, minutes=30))
-    await again.open(town.now)
+    await opened(again, town.now)
     since = await store.read(lambda db: baselines.since(db, [version]))
     assert since[version] == town.now - 4 * HOUR
 
@@ -135,10 +142,10 @@ async def test_counting_again_is_bounded_and_says_where_it_began(
     await town.evaluate.open(town.now)
     await hear(town, [1] * 12)
     monkeypatch.setattr(recount, "LIMIT", 5)
-    monkeypatch.setattr(recount, "BATCH", 2)
+    monkeypatch.setattr(recount, "PIECE", 2)
     edited = parse_rules({"r.yml": SEASONAL.replace(b"min_count: 6", b"min_count: 7")})
     (version,) = edited.versions.values()
-    await Evaluate(store, edited).open(town.now)
+    await opened(Evaluate(store, edited), town.now)
     found = await store.read(lambda db: baselines.load(db, [version], counted=[version]))
     assert found[version].since == town.now - 4 * HOUR
     assert [sum(hours.values()) for hours in found[version].counts.values()] == [5]
@@ -186,7 +193,7 @@ async def test_a_rule_that_comes_back_counts_what_it_missed(
     await hear(town, [1] * 5)
     assert await counted(store, version) == 4, "what an open incident said is usual stays"
     town.evaluate = Evaluate(store, before)  # reverted while veille was stopped
-    await town.evaluate.open(town.now)
+    await opened(town.evaluate, town.now)
     assert await counted(store, version) == 9
     await hear(town, [1] * 2)
     assert (await counted(store, version), await counted(store, other)) == (11, 9)

@@ -16,12 +16,12 @@ from veille.alerts.operational import is_operational
 from veille.domain.alert import Alert, AlertState
 from veille.domain.calendar import Region
 from veille.domain.circumstances import Circumstances
-from veille.domain.history import HISTORY
+from veille.domain.history import HISTORY, History
 from veille.domain.record import Observation
 from veille.pipeline.proof import Proof, Scene, prove
-from veille.pipeline.recount import recount
+from veille.pipeline.recount import Recount, first_counted, learns
 from veille.rules.engine import PARIS, Engine
-from veille.rules.model import RuleSet
+from veille.rules.model import Rule, RuleSet
 from veille.rules.view import Around
 from veille.store import (
     alerts,
@@ -82,37 +82,50 @@ class Evaluate:
         self._looked_at: datetime | None = None
         self._wakes_at: datetime | None = None
         self._is_reckoned = False
+        self._recounts: list[Recount] = []
 
     async def open(self, now: datetime) -> None:
-        """Rebuild windows and alerts as they were when the last step was committed."""
-        await self._store.write(partial(self._begin, now=now))
-        await self._count_past(now)
-        engine, ruleset = self._built(), self._ruleset
+        """Rebuild windows and alerts as they were when the last step was committed.
 
-        def load(db: Db) -> tuple[int, list[Alert]]:
+        Rules that have never listened count what is stored during the next steps. Until then those
+        that compare with their past say nothing, and what they say of alerts stays as it is.
+        """
+        await self._rebuild(self._built(), now)
+
+    async def _rebuild(self, engine: Engine, now: datetime) -> None:
+        await self._store.write(partial(self._begin, now=now))
+        ruleset = self._ruleset
+
+        def load(db: Db) -> tuple[int, list[Alert], list[Recount]]:
             seq = watermarks.get(db, WATERMARK)
             recent = observations.recent(db, since=now - engine.horizon, up_to=seq)
-            seasonal = [rule.version for rule in ruleset.rules if rule.is_seasonal]
-            histories = baselines.load(db, ruleset.versions.values(), counted=seasonal)
-            kept = memories.load(db, ruleset.feeds)
             # here, so that never all texts are in memory
-            engine.restore(recent, histories, now, memories=kept)
-            return seq, alerts.live(db)
+            engine.restore(
+                recent,
+                _histories(db, ruleset.rules),
+                now,
+                memories=memories.load(db, ruleset.feeds),
+            )
+            return seq, alerts.live(db), self._recounted(db, seq, now)
 
-        self._seq, live = await self._store.read(load)
+        self._seq, live, self._recounts = await self._store.read(load)
         if short := [rule.id for rule in ruleset.rules if rule.span > self._reach]:
             log.warning("rules_outlive_mentions", rules=short, kept_s=self._reach.total_seconds())
+        if self._recounts:
+            log.info("past_counting", rules=sum(len(each.rules) for each in self._recounts))
         self._engine = engine
+        self._defer()
         self._looked_at = None  # what was restored has not been looked at
         self._alerts = {a.fingerprint: a for a in live if not is_operational(a)}
 
-    def _built(self) -> Engine:
+    def _built(self, like: Engine | None = None) -> Engine:
         return Engine(
             self._ruleset,
             zone=self._zone,
             region=self._region,
             reach=self._reach,
             territories=self._territories,
+            like=like,
         )
 
     def _begin(self, db: Db, *, now: datetime) -> None:
@@ -120,35 +133,50 @@ class Evaluate:
         baselines.enforce(db, self._ruleset.versions.values(), now=now)
         memories.enforce(db, self._ruleset.feeds)
 
-    async def _count_past(self, now: datetime) -> None:
-        """Rules that have never listened have a history from then on, unless nothing was heard."""
-        versions = self._ruleset.versions
+    def _recounted(self, db: Db, seq: int, now: datetime) -> list[Recount]:
+        """Return what rules that have never listened have to count, unless nothing was heard."""
+        heard = baselines.since(db, self._ruleset.versions.values())
+        missing = [rule for rule in self._ruleset.rules if rule.version not in heard]
+        before = first_counted(db, now - self._reach, seq) if missing and seq else seq
+        if before >= seq:
+            return []
+        # what an edited rule has learnt of the same mentions goes further back than these
+        known = memories.known(db, {rule.feed for rule in missing})
+        # those that say nothing meanwhile come first
+        parts = [r for r in missing if learns(r)], [r for r in missing if not learns(r)]
+        return [
+            Recount(
+                tuple(rules),
+                seq=before,
+                feeds=frozenset(rule.feed for rule in rules) - known,
+                zone=self._zone,
+                territories=self._territories,
+            )
+            for rules in parts
+            if rules
+        ]
 
-        def look(db: Db) -> tuple[int, set[str]]:
-            seq = watermarks.get(db, WATERMARK)
-            return seq, set(versions.values()) - set(baselines.since(db, versions.values()))
+    def _defer(self) -> None:
+        waiting = frozenset(v for recount in self._recounts for v in recount.versions)
+        rules = (rule for rule in self._ruleset.rules if rule.version in waiting)
+        self._engine.defer({rule.id for rule in rules if learns(rule)})
 
-        seq, missing = await self._store.read(look)
-        if not missing or not seq:
+    async def _count_on(self) -> None:
+        """Count another piece; at the end of the past it is stored, and who waited for it looks."""
+        recount = self._recounts[0]
+        if not await recount.step(self._store, up_to=self._seq):
             return
-        rules = tuple(rule for rule in self._ruleset.rules if rule.version in missing)
-        tally = await recount(
-            self._store,
-            RuleSet(rules=rules),
-            since=now - self._reach,
-            up_to=seq,
-            zone=self._zone,
-            territories=self._territories,
-        )
 
-        def write(db: Db) -> None:
-            # what an edited rule has learnt of the same mentions goes further back than these
-            known = memories.known(db, {feed for feed, _ in tally.memory})
-            fresh = {key: state for key, state in tally.memory.items() if key[0] not in known}
-            baselines.add(db, tally)
-            memories.save(db, fresh)
+        def write(db: Db) -> tuple[Mapping[str, History], Mapping[str, Mapping[str, str]]]:
+            recount.save(db)
+            return _histories(db, recount.rules), memories.load(db, recount.feeds)
 
-        await self._store.write(write)
+        histories, kept = await self._store.write(write)
+        self._engine.learn(histories, {feed: {} for feed in recount.feeds} | dict(kept))
+        del self._recounts[0]
+        log.info("past_counted", rules=len(recount.rules), left=len(self._recounts))
+        self._defer()
+        self._looked_at = None
 
     @property
     def ruleset(self) -> RuleSet:
@@ -178,10 +206,20 @@ class Evaluate:
         self._heard_until = end
 
     async def step(self, now: datetime) -> bool:
-        """Look at `now` if anything can have changed; false when no new analysis was waiting."""
+        """Look at `now` if anything can have changed; false when nothing more is waiting.
+
+        What waits is new analyses, and the past of rules that have never listened.
+        """
         if self._next is not None and self._next.version != self._ruleset.version:
             self._ruleset, self._next = self._next, None
-            await self.open(now)
+            await self._rebuild(self._built(like=self._engine), now)
+        has_looked = await self._look(now)
+        if not self._recounts:
+            return has_looked
+        await self._count_on()
+        return True
+
+    async def _look(self, now: datetime) -> bool:
         asks = self._engine.asks
         fresh, around = await self._store.read(lambda db: (self._waiting(db), self._seen(db, asks)))
         if not fresh and around == self._around and not self._is_due(now):
@@ -201,6 +239,8 @@ class Evaluate:
     async def _commit(self, found: Step, seq: int, now: datetime) -> None:
         """What was found is stored, if anything was, and known here (T3)."""
         tally = self._engine.take_tally()
+        for recount in self._recounts:
+            tally = recount.without(tally)
         proof = await self._prove(found, seq, now)
         found = proof.step
         prune = self._pruned_at is None or now - self._pruned_at >= PRUNE_EVERY
@@ -256,5 +296,15 @@ class Evaluate:
         self._engine.slide(now)
 
     def _think(self, around: Circumstances, now: datetime) -> Step:
-        versions = {rule.id: rule.version for rule in self._ruleset.rules}
-        return step(self._alerts, self._engine.tellings(now, around), versions, now)
+        versions, waiting = self._ruleset.versions, self._engine.deferred
+        known = {
+            mark: alert
+            for mark, alert in self._alerts.items()
+            if alert.rule not in waiting or alert.rule_version != versions.get(alert.rule)
+        }
+        return step(known, self._engine.tellings(now, around), versions, now)
+
+
+def _histories(db: Db, rules: Sequence[Rule]) -> dict[str, History]:
+    seasonal = [rule.version for rule in rules if rule.is_seasonal]
+    return baselines.load(db, [rule.version for rule in rules], counted=seasonal)

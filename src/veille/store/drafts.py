@@ -81,6 +81,12 @@ def templates(db: Db) -> list[Template]:
     return [_template(row) for row in db.rows("SELECT * FROM templates ORDER BY name, id")]
 
 
+def template(db: Db, name: str) -> Template | None:
+    """Return the shared template of this name, None where there is none."""
+    row = db.row("SELECT * FROM templates WHERE name = ?", (clean(name),))
+    return None if row is None else _template(row)
+
+
 def keep_template(
     db: Db, *, name: str, text: str, author: str, now: datetime, version: int | None
 ) -> Template:
@@ -100,11 +106,16 @@ def keep_template(
     return next(t for t in templates(db) if t.name == clean(name))
 
 
-def remove_template(db: Db, name: str) -> Template:
-    """Return the template that is no more; InputError when there is none of this name."""
-    found = next((t for t in templates(db) if t.name == name), None)
+def remove_template(db: Db, name: str, *, version: int | None = None) -> Template:
+    """Return the template that is no more; `version` None: whichever it has.
+
+    InputError when there is none of this name, ConflictError when somebody changed it first.
+    """
+    found = template(db, name)
     if found is None:
         raise InputError(f'no shared template is called "{name}"')
+    if version not in {None, found.version}:
+        raise ConflictError(f'template "{name}" was changed by somebody else: load it again')
     db.execute("DELETE FROM templates WHERE name = ?", (name,))
     return found
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from veille.domain.access import Role
 from veille.domain.errors import InputError
 from veille.domain.ids import content_hash
+from veille.domain.text import is_line
 from veille.store.codec import clean, micros, moment
 from veille.store.engine import Db, Row
 
@@ -74,7 +75,7 @@ def add(db: Db, *, name: str, password_hash: str, role: Role, now: datetime) -> 
     name = name.strip()
     if folded(name) in RESERVED:
         raise InputError(f'"{name}" is nobody\'s name: it stands for the program, or for nobody')
-    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+    if not name or len(name) > NAME_LENGTH or not is_line(name):
         raise InputError(f"a user's name has 1 to {NAME_LENGTH} visible characters: choose another")
     if get(db, name) is not None:
         raise InputError(f'user "{name}" exists: choose another name')

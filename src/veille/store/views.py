@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from veille.domain.errors import InputError
+from veille.domain.text import is_line
 from veille.store.codec import clean, micros
 from veille.store.engine import Db, Row
 
@@ -43,7 +44,7 @@ def add(db: Db, *, owner: str, name: str, query: str, now: datetime) -> View:
     more than `MOST` views of an owner.
     """
     name = clean(name).strip()
-    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+    if not name or len(name) > NAME_LENGTH or not is_line(name):
         raise InputError(f"a view's name has 1 to {NAME_LENGTH} visible characters: write another")
     if len(query) > QUERY_LENGTH:
         raise InputError(f"a view's filter has at most {QUERY_LENGTH} characters: choose less")

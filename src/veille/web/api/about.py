@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import msgspec
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from veille.domain.access import Access
 from veille.web.api import openapi, problems
-from veille.web.api.dispatch import handler
+from veille.web.api.dispatch import handler, tagged
 from veille.web.api.operation import PARTS, PREFIX, Answer, Call, Listed, Nothing, Operation
 from veille.web.api.pace import PACE, Pace
 from veille.web.api.problems import STATUSES, Kind
@@ -72,16 +73,16 @@ def _add(app: web.Application, method: str, path: str, run: Handler, access: Acc
 
 def _segment(name: str) -> str:
     """Return what a part looks like in an address: of a name, whatever is no `/`."""
-    return "[^/]+" if name == "name" else PARTS[name].pattern
+    return "[^/]+" if name in {"name", "template"} else PARTS[name].pattern
 
 
 def _document() -> Handler:
     body: list[bytes] = []
 
     async def show(request: web.Request) -> web.StreamResponse:
-        del request
         if not body:  # made once, when first asked for: a start should not pay
             body.append(msgspec.json.encode(openapi.document(ALL)))
-        return web.Response(body=body[0], content_type="application/json")
+        response = web.Response(body=body[0], content_type="application/json")
+        return tagged(request, response, f'"{hashlib.sha256(body[0]).hexdigest()[:16]}"')
 
     return show

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from veille.domain.draft import Draft, Template
+from veille.alerts.drafting import LINK_LENGTH, PLACE_LENGTH, TEXT_LENGTH
+from veille.domain.draft import NAME_LENGTH, Draft, Template
+from veille.domain.errors import ConflictError
 from veille.domain.ids import short_id
 from veille.store import drafts
 from veille.web.api import shapes
 from veille.web.api.operation import Answer, Body, Call, Listed, Nothing
 from veille.web.api.problems import Kind, Refused
 from veille.web.api.shapes import Did, Shape
+from veille.web.api.texts import LINK, line, text
+from veille.web.marks import mark
 from veille.wording.templates import shipped
 
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+Text = Annotated[str, text(TEXT_LENGTH)]
 
 
 class Written(Body, frozen=True, kw_only=True):
@@ -23,13 +29,14 @@ class Written(Body, frozen=True, kw_only=True):
 
     text: Text
     image: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ({"text": "Nos équipes arrivent."},)
 
 
 class Published(Body, frozen=True, kw_only=True):
     """Where it was published, as far as that is known."""
 
-    place: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    link: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    place: Annotated[str, msgspec.Meta(max_length=PLACE_LENGTH)] = ""
+    link: Annotated[str, msgspec.Meta(max_length=LINK_LENGTH, pattern=LINK)] = ""
 
 
 class Begun(Shape, frozen=True, kw_only=True):
@@ -43,7 +50,16 @@ class Begun(Shape, frozen=True, kw_only=True):
 class Named(Body, frozen=True, kw_only=True):
     """A template: its name and text, in which `{name}` is filled in."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    name: Annotated[str, line(NAME_LENGTH)]
+    text: Text
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = (
+        {"name": "Voirie", "text": "Bonjour, nous regardons {lieu}."},
+    )
+
+
+class Said(Body, frozen=True, kw_only=True):
+    """What the template says now."""
+
     text: Text
 
 
@@ -132,6 +148,25 @@ async def templates(call: Call[Nothing, None]) -> Answer[Listed[Template]]:
     return Answer(value=Listed(items=[*shipped(call.site.say), *found]))
 
 
+async def template(call: Call[Nothing, None]) -> Answer[Template]:
+    """One shared template."""
+    found = await call.site.store.read(partial(drafts.template, name=call.parts["template"]))
+    if found is None:
+        raise Refused(Kind.MISSING)
+    return Answer(value=found, version=mark(found))
+
+
+async def edit_template(call: Call[Nothing, Said]) -> Answer[Kept]:
+    """The shared template has this text."""
+    kept = await call.site.actions.drafts.keep_template(
+        call.parts["template"],
+        text=call.body.text,
+        actor=call.actor,
+        version=await _seen(call),
+    )
+    return Answer(value=Kept(name=kept.name, version=kept.version))
+
+
 async def keep_template(call: Call[Nothing, Named]) -> Answer[Kept]:
     """There is another shared template."""
     kept = await call.site.actions.drafts.keep_template(
@@ -142,12 +177,19 @@ async def keep_template(call: Call[Nothing, Named]) -> Answer[Kept]:
 
 async def remove_template(call: Call[Nothing, None]) -> Answer[None]:
     """No shared template has this name."""
-    name = call.parts["name"]
-    known = await call.site.store.read(drafts.templates)
-    if name not in {each.name for each in known}:
-        raise Refused(Kind.MISSING)
-    await call.site.actions.drafts.remove_template(name, actor=call.actor)
+    await call.site.actions.drafts.remove_template(
+        call.parts["template"], version=await _seen(call), actor=call.actor
+    )
     return Answer(value=None)
+
+
+async def _seen(call: Call[Nothing, Said] | Call[Nothing, None]) -> int:
+    """Return the version of the template that was seen; ConflictError when it is another now."""
+    name = call.parts["template"]
+    found = await call.site.store.read(partial(drafts.template, name=name))
+    if found is None or mark(found) != call.version:
+        raise ConflictError(f'template "{name}" was changed by somebody else: load it again')
+    return found.version
 
 
 def _version(call: Call[Nothing, None] | Call[Nothing, Written] | Call[Nothing, Published]) -> int:

@@ -59,7 +59,7 @@ async def list_(call: Call[Trail, None]) -> Answer[Page[Entry]]:
     try:
         where = audit_page.asked(call.request)
     except web.HTTPBadRequest as error:  # a day no clock of the institution has
-        raise Refused(Kind.REFUSED, fields={"/query/since": "range"}) from error
+        raise Refused(Kind.MISSING, fields={"/query/since": "range"}) from error
     before = None if after is None else int(after[0])
     found = await call.site.store.read(
         lambda db: audit_trail.page(db, where, limit=limit + 1, before=before)

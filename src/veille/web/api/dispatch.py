@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,12 +23,13 @@ from veille.domain.errors import (
     RereadError,
     TargetError,
 )
-from veille.store import drafts, incidents, queue, timeline
+from veille.store import drafts, incidents, queue, silences, timeline, views
 from veille.store.engine import Db
 from veille.web import search_page
 from veille.web.api import decoding, repeats
 from veille.web.api.operation import IF_MATCH, PARTS, Answer, Call, Operation, Page
-from veille.web.api.problems import Kind, Refused, answer
+from veille.web.api.problems import Kind, Refused, answer, site_for
+from veille.web.marks import mark
 from veille.web.security import Handler
 from veille.web.site import VISITOR, Site, Visitor, site_of, words_of
 
@@ -51,23 +52,47 @@ class Standing:
     at: datetime | None = None
 
 
-def _incident(db: Db, name: str) -> Standing | None:
+def _incident(db: Db, name: str, who: str) -> Standing | None:
+    del who
     found = incidents.get(db, int(name[1:]))
     return None if found is None else _standing(db, found.touched, name)
 
 
-def _item(db: Db, name: str) -> Standing | None:
+def _item(db: Db, name: str, who: str) -> Standing | None:
+    del who
     found = queue.get(db, int(name[1:]))
     return None if found is None else _standing(db, found.version, name)
 
 
-def _target(db: Db, name: str) -> Standing | None:
-    return _incident(db, name) if name.startswith("I") else _item(db, name)
+def _target(db: Db, name: str, who: str) -> Standing | None:
+    return (_incident if name.startswith("I") else _item)(db, name, who)
 
 
-def _draft(db: Db, name: str) -> Standing | None:
+def _draft(db: Db, name: str, who: str) -> Standing | None:
+    del who
     found = drafts.get(db, int(name))
     return None if found is None else _standing(db, found.version, f"Q{found.item}")
+
+
+def _template(db: Db, name: str, who: str) -> Standing | None:
+    del who
+    found = drafts.template(db, name)
+    return None if found is None else Standing(version=mark(found), by=found.author)
+
+
+def _view(db: Db, name: str, who: str) -> Standing | None:
+    found = views.get(db, int(name), owner=who) or views.get(db, int(name), owner=views.EVERYBODY)
+    by = None if found is None or found.is_shared else who
+    return None if found is None else Standing(version=mark(found), by=by)
+
+
+def _silence(db: Db, name: str, who: str) -> Standing | None:
+    del who
+    found = silences.get(db, int(name[1:]))
+    if found is None:
+        return None
+    at = found.ends_at if found.ended_by else found.created_at
+    return Standing(version=mark(found), by=found.ended_by or found.author, at=at)
 
 
 def _standing(db: Db, version: int, target: str) -> Standing:
@@ -75,13 +100,16 @@ def _standing(db: Db, version: int, target: str) -> Standing:
     return Standing(version=version, by=last.actor if last else None, at=last.at if last else None)
 
 
-SUBJECTS: Mapping[str, Callable[[Db, str], Standing | None]] = {
+SUBJECTS: Mapping[str, Callable[[Db, str, str], Standing | None]] = {
     "incident": _incident,
     "item": _item,
     "target": _target,
     "draft": _draft,
+    "template": _template,
+    "view": _view,
+    "silence": _silence,
 }
-"""What a path may name that has a version."""
+"""What a path may name that has a version, as it is for who asks."""
 
 
 def handler(operation: Operation) -> Handler:
@@ -111,19 +139,16 @@ async def _handled(request: web.Request, operation: Operation) -> web.StreamResp
         body, raw = await decoding.read(request, body_kind)
     elif request.method not in _SAFE and await decoding.taken(request):
         raise Refused(Kind.INVALID, fields={"": "bodyless"})
-    site = site_of(request)
-    subject, standing = await _subject(site, parts)
     call = Call(
         request=request,
-        site=site,
+        site=site_of(request),
         visitor=request.get(VISITOR, _ANYBODY),
         now=words_of(request).now,
         parts=parts,
         query=query,
         body=body,
-        version=_wanted(request, standing) if operation.checks and standing else None,
     )
-    run = partial(_run, operation, call, subject)
+    run = partial(_run, operation, call)
     return await (repeats.once(request, raw, run) if operation.has_key else run())
 
 
@@ -133,10 +158,14 @@ async def _raw(request: web.Request, operation: Operation) -> web.StreamResponse
     except web.HTTPBadRequest as error:  # as the pages' exports say it
         if isinstance(error.__cause__, QueryError):
             raise _query(request, error.__cause__) from error
-        raise Refused(Kind.REFUSED) from error
+        raise Refused(Kind.MISSING) from error
 
 
-async def _run(operation: Operation, call: Call[Any, Any], subject: str) -> web.Response:
+async def _run(operation: Operation, call: Call[Any, Any]) -> web.Response:
+    # a repeat with its key does not come here: what it did has raised the version it names
+    subject, standing = await _subject(call.site, call.parts, call.actor)
+    if operation.checks and standing is not None:
+        call = replace(call, version=_wanted(call.request, standing))
     try:
         done: Answer[Any] = await operation.run(call)  # type: ignore[arg-type,assignment]  # no media: it takes a call
     except QueryError as error:
@@ -164,7 +193,7 @@ async def _conflict(
 ) -> Refused:
     """Return 412 where somebody changed it since the request was read, else 409 with the words."""
     if checks and call.version is not None:
-        _, standing = await _subject(call.site, call.parts)
+        _, standing = await _subject(call.site, call.parts, call.actor)
         if standing is not None and standing.version != call.version:
             return Refused(Kind.STALE, changed=(standing.by, standing.at))
     kind = Kind.TOO_LATE if subject == "deed" else Kind.CONFLICT
@@ -181,21 +210,35 @@ def _encoded(request: web.Request, operation: Operation, done: Answer[Any]) -> w
         response.headers["Link"] = f'<{done.value.next}>; rel="next"'
     if done.location is not None:
         response.headers["Location"] = done.location
-    if request.method in _SAFE:
-        hashed = hashlib.sha256(body).hexdigest()[:16]
-        tag = f'"{hashed}"' if done.version is None else f'"{done.version}-{hashed}"'
-        response.headers["ETag"] = tag
-        if _is_known(request, tag):
-            response = web.Response(status=304, headers={"ETag": tag})
+    return tagged(request, response, _tag(done, body)) if request.method in _SAFE else response
+
+
+def _tag(done: Answer[Any], body: bytes) -> str:
+    """Return the tag of the answer; of a page of a list it is weak, and of its entries.
+
+    The address of the next page may name the moment of this one.
+    """
+    if isinstance(done.value, Page):
+        shown = (done.value.items, done.value.next is not None)
+        return f'W/"{_hashed(msgspec.json.encode(shown))}"'
+    return f'"{_hashed(body)}"' if done.version is None else f'"{done.version}-{_hashed(body)}"'
+
+
+def _hashed(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def tagged(request: web.Request, response: web.Response, tag: str) -> web.Response:
+    """Return the response with its tag, or 304 where `If-None-Match` names that.
+
+    Compared weakly, as RFC 9110 13.1.2 wants.
+    """
+    response.headers["ETag"] = tag
+    written = request.headers.get("If-None-Match", "").split(",")
+    known = {each.strip().removeprefix("W/") for each in written}
+    if known & {"*", tag.removeprefix("W/")}:
+        return web.Response(status=304, headers={"ETag": tag})
     return response
-
-
-def _is_known(request: web.Request, tag: str) -> bool:
-    """Whether `If-None-Match` names it: weakly compared, as RFC 9110 13.1.2 wants."""
-    tags = [
-        t.strip().removeprefix("W/") for t in request.headers.get("If-None-Match", "").split(",")
-    ]
-    return tag in tags or "*" in tags
 
 
 def _parts(request: web.Request) -> Mapping[str, str]:
@@ -205,13 +248,13 @@ def _parts(request: web.Request) -> Mapping[str, str]:
     return dict(request.match_info)
 
 
-async def _subject(site: Site, parts: Mapping[str, str]) -> tuple[str, Standing | None]:
+async def _subject(site: Site, parts: Mapping[str, str], who: str) -> tuple[str, Standing | None]:
     """Return what the path names, and how it stands; Refused where there is no such thing."""
     name = next(iter(parts), "")
     look = SUBJECTS.get(name)
     if look is None:
         return name, None
-    standing = await site.store.read(lambda db: look(db, parts[name]))
+    standing = await site.store.read(lambda db: look(db, parts[name], who))
     if standing is None:
         raise Refused(Kind.MISSING)
     return name, standing
@@ -228,6 +271,9 @@ def _wanted(request: web.Request, standing: Standing) -> int | None:
         return standing.version
     found = [_TAG.fullmatch(part.strip()) for part in written.split(",")]
     if standing.version not in {int(each[1]) for each in found if each}:
+        if not any(found) and "W/" not in written:  # nobody changed what it never was
+            detail = site_for(request).say("api.refusal.not_given")
+            raise Refused(Kind.STALE, detail=detail)
         raise Refused(Kind.STALE, changed=(standing.by, standing.at))
     return standing.version
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -12,14 +13,15 @@ from veille.store import alerts, incidents, verdicts
 from veille.store.engine import Db
 from veille.web.api import shapes
 from veille.web.api.mentions import texts
-from veille.web.api.operation import Answer, Body, Call, Nothing, Page, Paged
+from veille.web.api.operation import NUMBER, Answer, Body, Call, Nothing, Page, Paged
 from veille.web.api.problems import Kind, Refused
 from veille.web.api.shapes import Did, EventShape, IncidentShape, MentionShape, WholeIncident
+from veille.web.api.texts import END, text
 from veille.web.api.timelines import lines
 from veille.web.deeds import active
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-IncidentId = Annotated[str, msgspec.Meta(pattern="^I[1-9][0-9]{0,17}$")]
+IncidentId = Annotated[str, msgspec.Meta(pattern=f"^I{NUMBER}{END}")]
 
 
 class Wanted(Paged, frozen=True, kw_only=True):
@@ -51,12 +53,23 @@ class Split(Body, frozen=True, kw_only=True):
 
     alerts: Annotated[tuple[str, ...], msgspec.Meta(max_length=200)] = ()
     mentions: Annotated[tuple[str, ...], msgspec.Meta(max_length=500)] = ()
+    also: ClassVar[Mapping[str, Any]] = {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"minItems": 1}}}
+            for name in ("alerts", "mentions")
+        ]
+    }
+
+    def __post_init__(self) -> None:
+        if not self.alerts and not self.mentions:
+            raise ValueError("Expected `array` of length >= 1")
 
 
 class Note(Body, frozen=True, kw_only=True):
     """A note; `@name` calls a colleague."""
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+    text: Annotated[str, text(4000)]
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ({"text": "Le CODIS est prévenu."},)
 
 
 class SplitOff(Did, frozen=True, kw_only=True):

@@ -71,12 +71,12 @@ async def decided(call: Call[Decided, None]) -> Answer[Page[Owed]]:
 
 
 def _owed(call: Call[Paged, None] | Call[Decided, None], entry: Entry) -> Owed:
-    promises = call.site.promises
+    promises, now = call.site.promises, max(call.minute, entry.decided_at or entry.asked_at)
     is_open = entry.decided_at is None
     return shaped(
         Owed,
         entry,
-        age_s=entry.age(promises, call.now).total_seconds(),
-        why=entry.why(promises, call.now) if is_open else None,
+        age_s=entry.age(promises, now).total_seconds(),
+        why=entry.why(promises, now) if is_open else None,
         item=None if entry.item is None else short_id("Q", entry.item),
     )

@@ -17,10 +17,11 @@ from veille.web.api import shapes
 from veille.web.api.operation import QUERIES, Answer, Body, Call, Nothing, Page, Paged
 from veille.web.api.problems import Kind, Refused
 from veille.web.api.shapes import Found, ItemShape, MentionShape, Shape
+from veille.web.api.texts import END
 from veille.web.questions import reading
 
 Words = Annotated[str, msgspec.Meta(max_length=500)]
-Key = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+Key = Annotated[str, msgspec.Meta(pattern=f"^[0-9a-f]{{32}}{END}")]
 
 
 class Searched(Paged, frozen=True, kw_only=True):

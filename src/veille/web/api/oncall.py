@@ -97,7 +97,7 @@ class Changed(Shape, frozen=True, kw_only=True):
 async def list_(call: Call[Ahead, None]) -> Answer[Listed[Rota]]:
     """Every schedule over the days asked for; none where config.toml has none."""
     desk, ahead = call.site.house.rota, timedelta(days=call.query.days)
-    found = [] if desk is None else await desk.rolls(call.now, ahead=ahead)
+    found = [] if desk is None else await desk.rolls(call.minute, ahead=ahead)
     return Answer(value=Listed(items=[_rota(roll) for roll in found]))
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
 from veille.domain.access import Access
-from veille.web.api.operation import IF_MATCH, PARTS, PREFIX, Operation, Page
+from veille.web.api.links import links
+from veille.web.api.operation import IF_MATCH, PARTS, PREFIX, Body, Operation, Page
 from veille.web.api.problems import STATUSES, TYPES, Kind, Problem
 from veille.web.api.repeats import HEADER, LONGEST, REPLAYED
+from veille.web.api.texts import END
 from veille.wording.catalogue import catalogue
 
 Json = dict[str, Any]  # a JSON document has no narrower type
 _TEMPLATE = "#/components/schemas/{name}"
 _NO_NUL = "^[^\\u0000]*$"
 _ALWAYS = (400, 401, 403, 406, 414, 429, 500, 503)
-_ACTS = (409, 422)
-_BY_QUERY = {"after": 404, "q": 422, "since": 422}
+_ACTS = (409,)
+_BY_QUERY = {"after": 404, "q": 404, "since": 404}
 """What a parameter may lead to: a cursor of another list, no search, a day that no clock has."""
 _ABOUT = (
     "Everything the screens of veille do. Errors are RFC 9457 problems, explained at "
@@ -37,9 +39,13 @@ def document(operations: Iterable[Operation]) -> Json:
     found, components = msgspec.json.schema_components(wanted, ref_template=_TEMPLATE)
     refs = dict(zip(wanted, found, strict=True))
     parameters = {kind: components.pop(_name(refs[kind])) for kind in set(queries.values())}
+    for kind in set(kinds):
+        components[_name(refs[kind])] |= _beside(get_origin(kind) or kind)
     paths: dict[str, Json] = {}
     for row in rows:
         said = _operation(row, refs, parameters[row.shapes[0]])
+        if led := links(row, rows):
+            said["responses"][str(row.status)]["links"] = led
         paths.setdefault(PREFIX + row.path, {})[row.method.lower()] = said
     return {
         "openapi": "3.1.0",
@@ -58,6 +64,13 @@ def document(operations: Iterable[Operation]) -> Json:
             "securitySchemes": _SCHEMES,
         },
     }
+
+
+def _beside(kind: type) -> Json:
+    """Return what a body says of itself that its fields do not."""
+    if not issubclass(kind, Body):
+        return {}
+    return {**kind.also, **({"examples": list(kind.examples)} if kind.examples else {})}
 
 
 _SCHEMES: Json = {
@@ -137,7 +150,7 @@ def _headers(row: Operation) -> list[Json]:
     found: list[Json] = []
     if row.checks:
         what = "The ETag of what is changed; `*` for whatever it is now."
-        shape = {"type": "string", "pattern": IF_MATCH}
+        shape = {"type": "string", "pattern": IF_MATCH, "examples": ["*"]}
         found.append(_header("If-Match", what, shape))
     if row.method == "GET" and not row.media:
         found.append(_header("If-None-Match", "An ETag one has: 304.", {"type": "string"}))
@@ -202,7 +215,7 @@ def _said_headers(row: Operation, kind: type) -> Json:
     text = {"schema": {"type": "string"}}
     found: Json = {}
     if row.method == "GET":
-        found["ETag"] = {"description": "Strong; its number is what If-Match compares.", **text}
+        found["ETag"] = {"description": "Of a page of a list it is weak.", **text}
     if getattr(kind, "__origin__", kind) is Page:
         found["Link"] = {"description": 'The page after this one, rel="next".', **text}
     if row.has_key:
@@ -248,5 +261,7 @@ def _without_nul(schema: Any) -> Any:  # any part of a schema
     if not isinstance(schema, dict):
         return schema
     said = {name: _without_nul(value) for name, value in schema.items()}
+    if str(said.get("pattern", "")).endswith(END):
+        return {**said, "pattern": said["pattern"].removesuffix(END) + "$"}
     is_free = said.get("type") == "string" and not said.keys() & {"pattern", "format", "enum"}
     return {**said, "pattern": _NO_NUL} if is_free else said

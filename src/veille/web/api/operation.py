@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -15,6 +15,7 @@ from aiohttp import web
 from veille.domain.access import Access
 from veille.web.api import cursors
 from veille.web.api.problems import Kind
+from veille.web.api.texts import END
 from veille.web.site import Site, Visitor
 
 Q = TypeVar("Q")
@@ -36,20 +37,23 @@ class Part:
     meaning: str
 
 
-_NUMBER = "[1-9][0-9]{0,17}"
+NUMBER = "[1-9][0-9]{0,17}"
 PARTS: Mapping[str, Part] = {
-    "incident": Part(pattern=f"I{_NUMBER}", meaning="An incident, as `I12`."),
-    "item": Part(pattern=f"Q{_NUMBER}", meaning="A queue item, as `Q345`."),
-    "silence": Part(pattern=f"S{_NUMBER}", meaning="A silence, as `S3`."),
-    "draft": Part(pattern=_NUMBER, meaning="The number of a draft answer."),
-    "deed": Part(pattern=_NUMBER, meaning="What an action returned as `undo`."),
-    "view": Part(pattern=_NUMBER, meaning="The number of a saved view."),
-    "token": Part(pattern=_NUMBER, meaning="The number of a token."),
-    "override": Part(pattern=_NUMBER, meaning="The number of an override."),
+    "incident": Part(pattern=f"I{NUMBER}", meaning="An incident, as `I12`."),
+    "item": Part(pattern=f"Q{NUMBER}", meaning="A queue item, as `Q345`."),
+    "silence": Part(pattern=f"S{NUMBER}", meaning="A silence, as `S3`."),
+    "draft": Part(pattern=NUMBER, meaning="The number of a draft answer."),
+    "deed": Part(pattern=NUMBER, meaning="What an action returned as `undo`."),
+    "template": Part(
+        pattern="[^\\x00-\\x1f\\x7f]{1,100}", meaning="The name of a template; `/` as `%2F`."
+    ),
+    "view": Part(pattern=NUMBER, meaning="The number of a saved view."),
+    "token": Part(pattern=NUMBER, meaning="The number of a token."),
+    "override": Part(pattern=NUMBER, meaning="The number of an override."),
     "mention": Part(pattern="[0-9a-f]{32}", meaning="The key of a mention."),
     "session": Part(pattern="[0-9a-f]{64}", meaning="The id of a session."),
-    "device": Part(pattern=_NUMBER, meaning="The number of a device."),
-    "target": Part(pattern=f"[IQ]{_NUMBER}", meaning="An incident or a queue item."),
+    "device": Part(pattern=NUMBER, meaning="The number of a device."),
+    "target": Part(pattern=f"[IQ]{NUMBER}", meaning="An incident or a queue item."),
     "file": Part(pattern="[^/\\x00-\\x1f\\x7f]{1,200}", meaning="The name of a file of rules."),
     "rule": Part(pattern="[a-z][a-z0-9_.]{0,63}", meaning="The id of a rule."),
     "name": Part(pattern="[^\\x00-\\x1f\\x7f]{1,100}", meaning="A name; `/` as `%2F`."),
@@ -74,11 +78,18 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a request says; unknown fields are refused."""
+    """What a request says; unknown fields are refused.
+
+    `also` is what the document says of its fields together; `__post_init__` holds them to it.
+    `examples` work in any town.
+    """
+
+    also: ClassVar[Mapping[str, Any]] = {}  # a JSON schema has no narrower type
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ()
 
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
-Cursor = Annotated[str, msgspec.Meta(max_length=1000, pattern="^[A-Za-z0-9_-]+$")]
+Cursor = Annotated[str, msgspec.Meta(max_length=1000, pattern=f"^[A-Za-z0-9_-]+{END}")]
 
 
 class Paged(Nothing, frozen=True, kw_only=True):
@@ -105,6 +116,11 @@ class Call(Generic[Q, B]):
     def actor(self) -> str:
         """Who asks."""
         return self.visitor.name
+
+    @property
+    def minute(self) -> datetime:
+        """The whole minute: what lasts until now changes its ETag no sooner."""
+        return self.now.replace(second=0, microsecond=0)
 
     def number(self, name: str) -> int:
         """Return the number in a part of the path, as 12 of `I12`."""

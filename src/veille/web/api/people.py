@@ -7,35 +7,23 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated
 
-import msgspec
-
 from veille.domain.access import Access, Role
-from veille.store import calls, tokens, users, views
+from veille.store import calls, users
 from veille.store.calls import Call as Called
 from veille.store.engine import Db
-from veille.store.tokens import Token
 from veille.store.users import User
-from veille.store.views import EVERYBODY, View
 from veille.web import again, oidc_exit
 from veille.web import users as verbs
 from veille.web.api.operation import Answer, Body, Call, Listed, Nothing
-from veille.web.api.problems import Kind, Refused, lacking, refusal
+from veille.web.api.problems import Kind, Refused, refusal
 from veille.web.api.shapes import Shape, shaped
+from veille.web.api.texts import line
 from veille.web.passwords import one_time_password
 from veille.web.tokens import (
-    DEFAULT,
-    LONGEST,
-    MOST,
-    NAME_LENGTH,
     SCOPES,
-    issue,
-    new_token,
-    scopes_of,
-    withdraw,
 )
-from veille.web.views import drop, keep, where_of
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+_Name = Annotated[str, line(users.NAME_LENGTH)]
 
 
 class Me(Shape, frozen=True, kw_only=True):
@@ -49,33 +37,6 @@ class Me(Shape, frozen=True, kw_only=True):
     scopes: list[Access]
     expires_at: datetime | None
     language: str | None
-
-
-class TokenShape(Shape, frozen=True, kw_only=True):
-    """A token, never its secret."""
-
-    id: int
-    name: str
-    scopes: list[Access]
-    created_at: datetime
-    expires_at: datetime
-    used_at: datetime | None
-
-
-class NewToken(Body, frozen=True, kw_only=True):
-    """A token for a program; `password` is one's own, again."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH)]
-    scopes: Annotated[list[Access], msgspec.Meta(min_length=1, max_length=len(Access))]
-    password: Annotated[str, msgspec.Meta(max_length=1000)] = ""
-    days: Annotated[int, msgspec.Meta(ge=1, le=LONGEST.days)] = DEFAULT.days
-
-
-class Issued(Shape, frozen=True, kw_only=True):
-    """The token, said this once."""
-
-    id: int
-    token: str
 
 
 class UserShape(Shape, frozen=True, kw_only=True):
@@ -135,14 +96,6 @@ class Ended(Shape, frozen=True, kw_only=True):
     tokens: int
 
 
-class NewView(Body, frozen=True, kw_only=True):
-    """A filter of the queue, as the query of its page; shared ones ask for the scope edit."""
-
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
-    query: Annotated[str, msgspec.Meta(max_length=1000)]
-    shared: bool = False
-
-
 async def me(call: Call[Nothing, None]) -> Answer[Me]:
     """Who asks, and what they may."""
     visitor = call.visitor
@@ -154,89 +107,6 @@ async def list_calls(call: Call[Nothing, None]) -> Answer[Listed[Called]]:
     """Notes that call who asks and were not looked at, the newest first."""
     found = await call.site.store.read(lambda db: calls.open_for(db, call.actor))
     return Answer(value=Listed(items=found))
-
-
-async def list_tokens(call: Call[Nothing, None]) -> Answer[Listed[TokenShape]]:
-    """One's own good tokens, the newest first."""
-    now = call.site.now()
-    found = await call.site.store.read(lambda db: tokens.of(db, call.actor, now=now))
-    return Answer(value=Listed(items=[_token(each) for each in found]))
-
-
-async def add_token(call: Call[Nothing, NewToken]) -> Answer[Issued]:
-    """There is another token of one's own; one's password is asked for again."""
-    said, now = call.body, call.site.now()
-    scopes = scopes_of([each.value for each in said.scopes], role=call.visitor.role)
-    if missing := [each for each in SCOPES if each in scopes and not call.visitor.may(each)]:
-        raise lacking(call.visitor, missing[0])
-    if not said.name.isprintable() or not said.name.strip():
-        raise refusal(call.request, "token_name")
-    if await again.doubt(call.request, {"current": said.password}):
-        raise Refused(Kind.PROOF)
-    token = new_token()
-    number = await again.write(
-        call.request,
-        partial(
-            issue,
-            user=call.actor,
-            name=said.name.strip(),
-            scopes=scopes,
-            days=said.days,
-            token=token,
-            now=now,
-        ),
-    )
-    if number is None:
-        raise refusal(call.request, "many_tokens", most=MOST)
-    return Answer(value=Issued(id=number, token=token))
-
-
-async def revoke_token(call: Call[Nothing, None]) -> Answer[None]:
-    """One of one's own tokens is worth nothing from now on."""
-    gone = await call.site.store.write(
-        partial(withdraw, number=int(call.parts["token"]), user=call.actor, now=call.site.now())
-    )
-    if not gone:
-        raise Refused(Kind.MISSING)
-    return Answer(value=None)
-
-
-async def list_views(call: Call[Nothing, None]) -> Answer[Listed[View]]:
-    """Saved views of the queue: those everybody has, then one's own."""
-    found = await call.site.store.read(lambda db: views.list_(db, call.actor))
-    return Answer(value=Listed(items=found))
-
-
-async def add_view(call: Call[Nothing, NewView]) -> Answer[View]:
-    """The filter is kept under this name."""
-    said = call.body
-    owner = EVERYBODY if said.shared else call.actor
-    if said.shared and not call.visitor.may(Access.EDIT):
-        raise lacking(call.visitor, Access.EDIT)
-    view = await call.site.store.write(
-        partial(
-            keep,
-            owner=owner,
-            name=said.name,
-            where=where_of(said.query),
-            actor=call.actor,
-            now=call.site.now(),
-        )
-    )
-    return Answer(value=view)
-
-
-async def remove_view(call: Call[Nothing, None]) -> Answer[None]:
-    """A view of one's own is gone; a shared one, for who may edit."""
-    owners = [call.actor, *([EVERYBODY] if call.visitor.may(Access.EDIT) else [])]
-    number, now = int(call.parts["view"]), call.site.now()
-
-    def remove(db: Db) -> bool:
-        return any(drop(db, number, owner=owner, actor=call.actor, now=now) for owner in owners)
-
-    if not await call.site.store.write(remove):
-        raise Refused(Kind.MISSING)
-    return Answer(value=None)
 
 
 async def list_users(call: Call[Nothing, None]) -> Answer[Listed[Member]]:
@@ -346,7 +216,3 @@ async def _named(call: Call[Nothing, None] | Call[Nothing, NewRole]) -> str:
 
 def _user(user: User) -> UserShape:
     return shaped(UserShape, user)
-
-
-def _token(token: Token) -> TokenShape:
-    return shaped(TokenShape, token, scopes=sorted(token.scopes))

@@ -61,11 +61,13 @@ STATUSES: Mapping[Kind, int] = {
     Kind.UNKNOWN: 401,
     Kind.SCOPE: 403, Kind.ROLE: 403, Kind.FORGED: 403, Kind.HELD: 403, Kind.PROOF: 403,
     Kind.TOKEN_ONLY: 403,
-    Kind.MISSING: 404, Kind.CURSOR: 404, Kind.METHOD: 405, Kind.UNACCEPTABLE: 406, Kind.SLOW: 408,
+    # of a GET the query says what is asked for: 422 is of a content, RFC 9110, 15.5.21
+    Kind.MISSING: 404, Kind.CURSOR: 404, Kind.QUERY: 404,
+    Kind.METHOD: 405, Kind.UNACCEPTABLE: 406, Kind.SLOW: 408,
     Kind.CONFLICT: 409, Kind.TOO_LATE: 409, Kind.LAST_ADMIN: 409, Kind.REREAD: 409,
-    Kind.RUNNING: 409, Kind.UNCERTAIN: 409,
+    Kind.RUNNING: 409, Kind.UNCERTAIN: 409, Kind.REUSED: 409,
+    Kind.REFUSED: 409, Kind.REASON: 409, Kind.TARGET: 409,
     Kind.STALE: 412, Kind.TOO_LARGE: 413, Kind.TOO_LONG: 414, Kind.MEDIA_TYPE: 415,
-    Kind.REFUSED: 422, Kind.QUERY: 422, Kind.REASON: 422, Kind.TARGET: 422, Kind.REUSED: 422,
     Kind.UNCONDITIONAL: 428, Kind.TOO_MANY: 429, Kind.BUSY: 429,
     Kind.FAILED: 500, Kind.UNAVAILABLE: 503,
 }  # fmt: skip

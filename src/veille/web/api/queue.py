@@ -11,23 +11,21 @@ from aiohttp import web
 
 from veille.domain.alert import Severity
 from veille.domain.analysis import IntentLabel, SentimentLabel
-from veille.domain.correction import CHOICES
-from veille.domain.deed import BULK_LIMIT, Change, Deed, Outcome, Refused, Seen, Verb
+from veille.domain.deed import Change, Deed, Outcome, Refused, Seen, Verb
 from veille.domain.ids import short_id
-from veille.domain.incident import QueueState, Verdict
+from veille.domain.incident import QueueState
 from veille.domain.queue_filter import QueueFilter, parse_filter
 from veille.store import examples, incidents, obligations, ranking, verdicts, views
 from veille.store.engine import Db
 from veille.store.ranking import parse_place
 from veille.web import exports
 from veille.web.api import problems, shapes
-from veille.web.api.incidents import Called, Name, Note
+from veille.web.api.incidents import Called, Note
 from veille.web.api.mentions import texts
 from veille.web.api.operation import (
     LIMIT,
     QUERIES,
     Answer,
-    Body,
     Call,
     Cursor,
     Limit,
@@ -36,6 +34,7 @@ from veille.web.api.operation import (
     Page,
     Paged,
 )
+from veille.web.api.orders import Assign, Bulk, Chosen, Correct, Judge, Move, Short, Snooze
 from veille.web.api.shapes import Did, EventShape, RankedItem, Shape, WholeItem
 from veille.web.api.timelines import lines
 from veille.web.deeds import active
@@ -43,17 +42,7 @@ from veille.web.item_page import moves
 from veille.web.menu import MANY
 from veille.web.views import named
 
-Short = Annotated[str, msgspec.Meta(max_length=64)]
 Shorts = Annotated[tuple[Short, ...], msgspec.Meta(max_length=10)]  # an address has 8 kB
-State = Literal["waiting", "answered", "reported", "closed", "out_of_scope"]
-Reason = Annotated[str, msgspec.Meta(max_length=500)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Head = Literal["sentiment", "urgency", "hostility", "target", "intent", "topic"]
-_HEADS = {"propertyNames": {"enum": list(CHOICES)}}  # which msgspec checks and does not say
-Labels = Annotated[
-    dict[Head, Annotated[str, msgspec.Meta(max_length=64)]],
-    msgspec.Meta(extra_json_schema=_HEADS),
-]
 
 
 class Filter(Nothing, frozen=True, kw_only=True):
@@ -82,62 +71,6 @@ class Exported(Filter, frozen=True, kw_only=True):
     """Which items, and as what."""
 
     format: Literal["csv", "jsonl", "atom"] = "csv"
-
-
-class Assign(Body, frozen=True, kw_only=True):
-    """To whom."""
-
-    to: Name
-
-
-class Move(Body, frozen=True, kw_only=True):
-    """Where to. With `stays_open` an answer or report is noted and the item stays where it is."""
-
-    state: State
-    reason: Reason = ""
-    waiting_for: Reason = ""
-    stays_open: bool = False
-
-
-class Snooze(Body, frozen=True, kw_only=True):
-    """Until when it is put off."""
-
-    until: Moment
-
-
-class Judge(Body, frozen=True, kw_only=True):
-    """What a person says of it; `labels` correct the mention, whose `reading` was judged."""
-
-    verdict: Verdict
-    labels: Labels = msgspec.field(default_factory=dict)
-    reading: Short | None = None
-
-
-class Correct(Body, frozen=True, kw_only=True):
-    """Labels by head ("" takes one's own back) of the `reading` that was judged."""
-
-    labels: Annotated[Labels, msgspec.Meta(min_length=1)]
-    reading: Short | None = None
-
-
-class Chosen(Body, frozen=True, kw_only=True):
-    """An item, and the version that was seen."""
-
-    item: Annotated[str, msgspec.Meta(pattern="^Q[1-9][0-9]{0,17}$")]
-    version: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
-
-
-class Bulk(Body, frozen=True, kw_only=True):
-    """What to do with which items; `to`, `until` and the rest as for one of them."""
-
-    verb: Verb
-    items: Annotated[list[Chosen], msgspec.Meta(min_length=1, max_length=BULK_LIMIT)]
-    to: Name | None = None
-    state: State | None = None
-    reason: Reason = ""
-    waiting_for: Reason = ""
-    until: Moment | None = None
-    stays_open: bool = False
 
 
 class BulkOutcome(Shape, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from veille.web import incident_page, why
 from veille.web.api.operation import PARTS, Answer, Call, Nothing
 from veille.web.api.problems import Kind, Refused
 from veille.web.api.shapes import Shape
+from veille.web.api.texts import END
 from veille.web.incident_page import Loaded
 from veille.web.questions import reading
 from veille.web.reasons import Reason, reason
@@ -82,7 +83,7 @@ class Explained(Shape, frozen=True, kw_only=True):
 class Rule(Nothing, frozen=True, kw_only=True):
     """Under which rule."""
 
-    rule: Annotated[str, msgspec.Meta(pattern=f"^{PARTS['rule'].pattern}$")]
+    rule: Annotated[str, msgspec.Meta(pattern=f"^{PARTS['rule'].pattern}{END}")]
 
 
 class Became(Shape, frozen=True, kw_only=True):

@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from veille.domain.alert import Severity
 from veille.domain.ids import short_id
-from veille.domain.silence import LABELS, LONGEST, SHORTEST, VALUES, Match, Silence
+from veille.domain.silence import (
+    LABELS,
+    LONGEST,
+    REASON_LENGTH,
+    SHORTEST,
+    VALUE_LENGTH,
+    VALUES,
+    Match,
+    Silence,
+)
 from veille.store import silences
 from veille.store.silences import Hidden
+from veille.web.api.incidents import IncidentId
 from veille.web.api.operation import Answer, Body, Call, Nothing, Page, Paged
 from veille.web.api.problems import Kind, Refused
 from veille.web.api.shapes import Shape, shaped
+from veille.web.api.texts import END, text
+from veille.web.marks import mark
 
-_Value = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+_Value = Annotated[str, msgspec.Meta(min_length=1, max_length=VALUE_LENGTH)]
 _Values = Annotated[list[_Value], msgspec.Meta(min_length=1, max_length=VALUES)]
-_Label = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_.]{0,63}$")]
-IncidentId = Annotated[str, msgspec.Meta(pattern="^I[1-9][0-9]{0,17}$")]
-Labels = Annotated[dict[_Label, _Values], msgspec.Meta(min_length=1, max_length=LABELS)]
+_Label = Annotated[str, msgspec.Meta(pattern=rf"^[a-z][a-z0-9_.]{{0,63}}{END}")]
+_SEVERITIES = {
+    "properties": {
+        "severity": {
+            "type": "array",
+            "items": {"enum": [one.value for one in Severity]},
+            "minItems": 1,
+            "maxItems": VALUES,
+        }
+    }
+}
+Labels = Annotated[
+    dict[_Label, _Values],
+    msgspec.Meta(min_length=1, max_length=LABELS, extra_json_schema=_SEVERITIES),
+]
 
 
 class Muted(Body, frozen=True, kw_only=True):
     """What is muted: an incident (`I12`), or what has one of the values of each of these labels."""
 
     what: IncidentId | Labels
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = ({"what": {"topic": ["roads"]}},)
+
+    def __post_init__(self) -> None:
+        named = {} if isinstance(self.what, str) else self.what
+        if not set(Severity) >= set(named.get("severity", ())):
+            raise ValueError("Invalid enum value")
 
 
 class Wanted(Muted, frozen=True, kw_only=True):
@@ -34,7 +66,10 @@ class Wanted(Muted, frozen=True, kw_only=True):
     seconds: Annotated[
         int, msgspec.Meta(ge=int(SHORTEST.total_seconds()), le=int(LONGEST.total_seconds()))
     ]
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, text(REASON_LENGTH)]
+    examples: ClassVar[Sequence[Mapping[str, Any]]] = (
+        {"what": {"topic": ["roads"]}, "seconds": 3600, "reason": "travaux annoncés"},
+    )
 
 
 class SilenceShape(Shape, frozen=True, kw_only=True):
@@ -82,7 +117,8 @@ async def list_(call: Call[Paged, None]) -> Answer[Page[SilenceShape]]:
 
 async def get(call: Call[Nothing, None]) -> Answer[SilenceShape]:
     """One silence."""
-    return Answer(value=_shape(await _known(call)))
+    found = await _known(call)
+    return Answer(value=_shape(found), version=mark(found))
 
 
 async def preview(call: Call[Nothing, Muted]) -> Answer[Preview]:
@@ -107,7 +143,6 @@ async def add(call: Call[Nothing, Wanted]) -> Answer[SilenceShape]:
 
 async def expire(call: Call[Nothing, None]) -> Answer[SilenceShape]:
     """The silence is over: what still fires is told."""
-    await _known(call)
     await call.site.actions.expire(call.number("silence"), actor=call.actor)
     return Answer(value=_shape(await _known(call)))
 

@@ -19,6 +19,8 @@ from veille.web.api import (
     silences,
     sources,
     timelines,
+    tokens,
+    views,
 )
 from veille.web.api.operation import Operation, Raw, Run
 
@@ -55,6 +57,11 @@ def _opened(path: str, run: Run) -> Operation:
 def _on(path: str, run: Run, access: Access = ACT, *, method: str = "POST") -> Operation:
     """Return an operation that changes what the path names: `If-Match` says in which version."""
     return Operation(method=method, path=path, access=access, run=run, checks=True)
+
+
+def _gone(path: str, run: Run, access: Access) -> Operation:
+    """Return an operation that removes what the path names, in the version of `If-Match`."""
+    return Operation(method="DELETE", path=path, access=access, run=run, status=204, checks=True)
 
 
 def _delete(path: str, run: Run, access: Access) -> Operation:
@@ -109,7 +116,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _on("/drafts/{draft}/publish", answers.publish),
     _get("/templates", answers.templates),
     _post("/templates", answers.keep_template, EDIT, status=_MADE),
-    _delete("/templates/{name}", answers.remove_template, EDIT),
+    _get("/templates/{template}", answers.template),
+    _on("/templates/{template}", answers.edit_template, EDIT, method="PUT"),
+    _gone("/templates/{template}", answers.remove_template, EDIT),
     _post("/undo/{deed}", timelines.undo),
     _get("/search", mentions.search_),
     _get("/search/counts", mentions.counts),
@@ -120,7 +129,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("/silences", silences.add, status=_MADE),
     _post("/silences/preview", silences.preview),
     _get("/silences/{silence}", silences.get),
-    _post("/silences/{silence}/expire", silences.expire),
+    _on("/silences/{silence}/expire", silences.expire),
     _get("/sources", sources.list_),
     _get("/rules", rules.list_),
     _get("/rules/files/{file}", rules.file),
@@ -147,13 +156,15 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("/devices/{device}/try", account.try_device, status=202),
     _delete("/devices/{device}", account.remove_device, ACT),
     _get("/calls", people.list_calls),
-    _get("/views", people.list_views),
+    _get("/views", views.list_),
     _get("/views/counts", queue.counts),
-    _post("/views", people.add_view, READ, status=_MADE),
-    _delete("/views/{view}", people.remove_view, READ),
-    _get("/tokens", people.list_tokens),
-    _post("/tokens", people.add_token, READ, status=_MADE),
-    _delete("/tokens/{token}", people.revoke_token, READ),
+    _post("/views", views.add, READ, status=_MADE),
+    _get("/views/{view}", views.get),
+    _on("/views/{view}", views.change, READ, method="PUT"),
+    _gone("/views/{view}", views.remove, READ),
+    _get("/tokens", tokens.list_),
+    _post("/tokens", tokens.add, READ, status=_MADE),
+    _delete("/tokens/{token}", tokens.revoke, READ),
     _get("/users", people.list_users, ADMIN),
     _post("/users", people.add_user, ADMIN, status=_MADE),
     _post("/users/{name}/role", people.set_role, ADMIN),

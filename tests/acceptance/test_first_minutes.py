@@ -9,6 +9,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from servers.plain import plain
 from servers.town import VEILLE, Daemon, FeedServer, free_port
 from veille.cli.root import root
 from veille.store import mentions
@@ -55,8 +56,8 @@ async def test_a_newcomer_is_listening_in_four_commands(tmp_path: Path) -> None:
         shown = " ".join(out.split())
         assert "06 39 98 12 34" in shown
         assert "[téléphone masqué]" in shown
-        assert "urgent_mention : alerte ◆ Attention, mis dans la file" in out
-        assert "aucune : ce texte ne serait pas gardé" in out
+        assert "urgent_mention : alerte ◆ Attention, mis dans la file" in plain(out)
+        assert "aucune : ce texte ne serait pas gardé" in plain(out)
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
         daemon = Daemon(tmp_path, port)
         await daemon.start()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
+from servers.half import kill_after
 from servers.town import VEILLE
 
 SCENARIO = Path(__file__).parents[2] / "examples" / "nuit-de-crue.jsonl"
@@ -29,15 +29,8 @@ def _replay(*args: str) -> bytes:
 def test_a_replay_gives_the_same_bytes_killed_or_not(tmp_path: Path) -> None:
     whole = _replay()
     database = tmp_path / "half.db"
-    process = subprocess.Popen(
-        [str(VEILLE), "replay", str(SCENARIO), "--json", "--db", str(database)],
-        stdout=subprocess.DEVNULL,
-    )
-    while not database.exists() or database.stat().st_size < 200_000:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    command = [str(VEILLE), "replay", str(SCENARIO), "--json", "--db", str(database)]
+    kill_after(200, command, database)  # of 403 lines
     assert _replay("--db", str(database)) == whole
     assert _replay("--db", str(database)) == whole  # a run that is over prints its log again
     lines = [json.loads(line) for line in whole.splitlines()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from servers.half import kill_after
 from servers.town import VEILLE
 
 CONFIG = """
@@ -54,13 +54,8 @@ def replayed(town: Path, before: list[int], *more: str) -> bytes:
     command = [str(VEILLE), "replay", str(file), "--json", "--config", str(town / "config.toml")]
     if "--kill" in more:
         database = town / "half.db"
-        process = subprocess.Popen([*command, "--db", str(database)], stdout=subprocess.DEVNULL)
-        while not database.exists() or database.stat().st_size < 150_000:
-            assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.01)
-        process.kill()
-        process.wait()
         command += ["--db", str(database)]
+        kill_after(len(lines) // 2, command, database)
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 

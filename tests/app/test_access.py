@@ -64,7 +64,7 @@ async def test_the_doctor_asks_the_provider_what_a_login_would(tmp_path: Path) -
         fine = await access.check(load(config(tmp_path, more=named, secrets=secrets)), say)
         assert fine is not None
         assert fine.state is State.FINE
-        assert fine.text.endswith("clés publiées : 2")
+        assert fine.text.endswith("clés publiées\u00a0: 2")
         slashed = named.replace(idp.url, f"{idp.url}/")
         other = await access.check(load(config(tmp_path, more=slashed, secrets=secrets)), say)
         assert other is not None

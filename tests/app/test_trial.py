@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner
 
+from servers.plain import plain
 from veille.app import channels, parts, sample
 from veille.app.sample import Options, find_target, read, without_config
 from veille.app.trial import Trial, attempt, push_example
@@ -113,7 +114,7 @@ def test_a_spike_rule_without_windows_before_says_so(town: Loaded, tmp_path: Pat
     (tmp_path / "mentions.jsonl").write_text(_line(1, "Saint-Aubin"))
     command = ["try", "dossier", "--config", str(town.path)]
     said = CliRunner().invoke(root, command)
-    assert "hausse : compte 1 sur 1" in said.output
+    assert "hausse : compte 1 sur 1" in plain(said.output)
     assert "min_points 0 < 8" in said.output
     (item,) = json.loads(CliRunner().invoke(root, [*command, "--json"]).stdout)["items"]
     assert [(rule["alerts"], rule["reason"]) for rule in item["rules"]] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from veille.domain.errors import QueryError
 from veille.domain.query import MAX_CHARS, MAX_DEPTH, MAX_TERMS, Matcher, _fold, parse_query
-from veille.domain.text import fold, words
+from veille.domain.text import fold, seen, words
 from veille.domain.watch import Watch
 
 TOWN = '("Saint-Aubin" OR #saintaubin) NOT "Saint-Aubin-des-Bois"'
@@ -209,3 +210,11 @@ def test_any_text_is_a_query_or_a_query_error(query: str, text: str) -> None:
 def test_watches_fold_as_everything_else_does(text: str) -> None:
     text = text.replace("Σ", "σ")
     assert _fold(text) == fold(text)
+
+
+@given(st.text(alphabet="aAeéÈœŒÆßİıﬁ’`´‘-_# \u0301\u034f\u0488\u200b½Ⅳ가Я\ud800") | st.text())
+def test_folding_takes_away_what_unicode_calls_combining(text: str) -> None:
+    same = {"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss"} | dict.fromkeys("’‘ʼ′`´＇", "'")
+    decomposed = unicodedata.normalize("NFKD", seen(text).translate(str.maketrans(same)))
+    letters = (c for c in decomposed if not unicodedata.combining(c))
+    assert fold(text) == "".join(letters).lower()

@@ -16,7 +16,7 @@ from veille.domain.analysis import Place
 from veille.domain.errors import ModelError
 from veille.nlp.communes import Communes
 from veille.nlp.entities import EntityFinder
-from veille.nlp.gazetteer import read_gazetteer
+from veille.nlp.gazetteer import key, read_gazetteer, tokens
 from veille.nlp.load import load_communes
 
 ROOT = Path(__file__).parents[2]
@@ -206,3 +206,10 @@ def test_a_commune_named_again_and_again_is_listed_where_it_stands_first(
     text = "Panne à Dreux. " * 3_000 + "Et à Lyon."
     places = communes.resolve(text, (), territory=())
     assert [(place.name, place.start) for place in places] == [("Dreux", 8), ("Lyon", 45_005)]
+
+
+@given(
+    st.text(alphabet="stSTéœ'’-/ 1#@\u0301\u200b") | st.sampled_from(["Bar-s/-Aube", "S/", "s /"])
+)
+def test_a_name_is_found_by_the_words_that_are_read_in_a_text(name: str) -> None:
+    assert key(name) == " ".join(token.word for token in tokens(name))

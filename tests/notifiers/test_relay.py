@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from servers.plain import plain
 from veille.domain.alert import Severity
 from veille.domain.incident import IncidentState
 from veille.domain.notification import Facts, Notification, NotificationKind, Relay
@@ -47,7 +48,7 @@ SECOND = Relay(step=2, steps=3, round=1, waited=timedelta(minutes=5), names=("Cl
     ],
 )
 def test_the_sentence_names_people_place_and_wait(relay: Relay, said: str) -> None:
-    assert relay_words(relay, catalogue("fr")).replace("\u00a0", " ") == said
+    assert plain(relay_words(relay, catalogue("fr"))) == said
 
 
 def notification(relay: Relay, *, may_repeat: bool = False) -> Notification:

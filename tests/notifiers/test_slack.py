@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from servers.plain import plain
 from veille.demo.slack import SlackMessage, SlackStandIn
 from veille.domain.alert import Severity
 from veille.domain.errors import ConfigError, DeliveryError
@@ -105,7 +106,9 @@ async def test_a_repeat_is_shown_in_the_channel_too(
     await sender.send(note(NotificationKind.REPEATED), ref=ref)
     news = slack.thread(ref["ts"])[0]
     assert news.body["reply_broadcast"] is True
-    assert texts(news)[0].startswith("Rappel à 02:14 : personne ne l'a pris en charge depuis 02:05")
+    assert plain(texts(news)[0]).startswith(
+        "Rappel à 02:14 : personne ne l'a pris en charge depuis 02:05"
+    )
 
 
 @pytest.mark.parametrize("severity", list(Severity))
@@ -128,7 +131,7 @@ async def test_grown_numbers_edit_the_message_and_tell_nobody(
     assert await sender.send(grown, ref=ref) == ref
     only = slack.received()
     assert len(only) == 1
-    assert texts(only[0])[1].startswith("18 messages")
+    assert plain(texts(only[0])[1]).startswith("18 messages")
 
 
 async def test_news_without_a_first_message_open_one_in_the_newest_state(

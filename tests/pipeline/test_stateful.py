@@ -46,10 +46,12 @@ MINUTE = timedelta(minutes=1)
 
 
 def script(town: Town) -> Script:
+    # nothing waits or stands while new terms are learnt: kills fall where something happens
     says = [
+        (-25200, "b", "#bonjour"),
         *((20 * n, "a", "bonjour") for n in range(22)), (60, "b", "nul"), (80, "b", "au secours"),
-        (100, "b", "nul"), (500, "b", "#crue"), (510, "b", "encore #crue"), (25200, "b", "#eau"),
-        (25210, "b", "voici #eau"), (25220, "b", "fin"),
+        (100, "b", "nul"), (500, "b", "#crue"), (510, "b", "encore #crue"), (4200, "b", "#eau"),
+        (4210, "b", "voici #eau"), (4220, "b", "fin"),
     ]  # fmt: skip
     mentions = [
         Mention(
@@ -76,7 +78,9 @@ async def _play(build: Build, path: Path, lives: int) -> tuple[list[object], int
             dispatch=town.dispatch,
         )
         try:
-            async for _ in Replay(store, stages, script(town)).play():
+            # two hours in which things happen: what stands for a day after would be most commits
+            end = town.now + timedelta(hours=2)
+            async for _ in Replay(store, stages, script(town), until=end).play():
                 pass
         except KilledError:
             pass
@@ -92,7 +96,7 @@ async def test_rules_that_remember_say_the_same_after_a_kill_at_any_commit(
     whole, left = await _play(stages, tmp_path / "whole.db", many)
     fired = {data.get("rule") for _, kind, _, data in whole if kind == "alert.firing"}
     assert fired >= {"quiet", "left", "waiting", "tag", "chain", "angry", "alone"}
-    for lives in range(1, many - left, (many - left) // 5):
+    for lives in range(1, many - left, (many - left) // 10):
         path = tmp_path / f"{lives}.db"
         await _play(stages, path, lives)
         assert (await _play(stages, path, many))[0] == whole, f"killed after commit {lives}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -112,9 +113,28 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "veille.db"
 
 
-@pytest.fixture
-def db(path: Path) -> Iterator[Db]:
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory, blank: Path) -> Path:
+    """The store of `two_weeks`, lived once and copied."""
+    path = shutil.copy(blank, tmp_path_factory.mktemp("lived") / "veille.db")
     opened = connect(path, is_durable=False)
+    opened.execute("BEGIN")
+    _live(Press(opened))
+    opened.execute("COMMIT")
+    opened.close()
+    return path
+
+
+@pytest.fixture
+def begun(request: pytest.FixtureRequest, blank: Path) -> Path:
+    """What the store of a test is a copy of: two weeks where it asks for them."""
+    is_lived = "two_weeks" in request.fixturenames
+    return request.getfixturevalue("lived") if is_lived else blank
+
+
+@pytest.fixture
+def db(path: Path, begun: Path) -> Iterator[Db]:
+    opened = connect(shutil.copy(begun, path), is_durable=False)
     opened.execute("BEGIN")  # one transaction: a test needs hundreds of writes
     yield opened
     opened.close()
@@ -128,6 +148,11 @@ def press(db: Db) -> Press:
 @pytest.fixture
 def two_weeks(press: Press) -> Press:
     """Two weeks of a town: 200 mentions, then 250 in which the bins went wrong."""
+    press.number = int(press.db.value("SELECT count(*) FROM mentions"))
+    return press
+
+
+def _live(press: Press) -> None:
     week = timedelta(days=7)
     bins = {"watches": ("dechets",)}
     press.hear("positive", 40, at=MONDAY - week + timedelta(hours=9))
@@ -142,11 +167,12 @@ def two_weeks(press: Press) -> Press:
     press.hear("negative", 69, at=MONDAY + timedelta(days=6, hours=23), **bins)
     last = MONDAY + timedelta(days=6, hours=23, minutes=30)
     press.hear("negative", at=last, **bins, text="Bacs pleins !")
-    return press
 
 
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
+async def store(path: Path, blank: Path) -> AsyncIterator[SqliteStore]:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(blank, path)
     async with SqliteStore(path, group_commit=timedelta(0), is_durable=False) as opened:
         yield opened
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -61,9 +62,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def db(path: Path) -> Db:
+def db(path: Path, begun: Path) -> Db:
     path.parent.mkdir()
-    return connect(path, is_durable=False)
+    return connect(shutil.copy(begun, path), is_durable=False)
 
 
 @pytest.fixture

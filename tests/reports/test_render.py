@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servers.plain import plain
 from veille.reports.compose import compose
 from veille.reports.page import Page, Section, Table
 from veille.reports.render import to_csv, to_html, to_json, to_markdown
@@ -154,7 +155,7 @@ def test_a_week_that_is_not_over_says_so(
         quotes=True,
     )
     page = compose(summary, catalogue("fr"))
-    assert page.notes[0] == "Semaine en cours : les chiffres vont encore changer."
+    assert plain(page.notes[0]) == "Semaine en cours : les chiffres vont encore changer."
 
 
 @pytest.mark.parametrize(
@@ -182,4 +183,15 @@ def test_the_first_sentence_says_only_what_was_computed(
         press.hear(*previous, at=monday - timedelta(days=1))
     if now:
         press.hear(*now)
-    assert compose(press.summary(), catalogue("fr")).lead == said
+    assert plain(compose(press.summary(), catalogue("fr")).lead) == said
+
+
+def test_sources_and_receivers_are_called_by_their_names_and_exported_by_their_ids(
+    two_weeks: Press,
+) -> None:
+    summary = two_weeks.summary()
+    names = {"source": {"presse": "Presse *locale*"}}
+    written = to_markdown(compose(summary, catalogue("fr"), names=names))
+    assert "Presse \\*locale\\*" in written
+    assert "presse" not in written
+    assert "presse" in to_csv(summary)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from servers.plain import plain
 from veille.domain.alert import Alert, AlertState, Flag, Severity, Transition
 from veille.domain.incident import Incident, IncidentState
 from veille.domain.notification import NotificationKind, OutboxRow
@@ -46,13 +47,11 @@ def test_the_reference_week(two_weeks: Press) -> None:
     }
     page = compose(found, catalogue("fr"))
     # −60/250 this week, +10/200 the week before
-    assert page.lead == (
+    assert plain(page.lead) == (
         "Semaine tendue : le solde passe de +10 à −20, "
         "surtout à cause de la veille « dechets » (−29)."
     )
-    assert page.subject.replace("\u202f", " ").replace("\u00a0", " ") == (
-        "Semaine 47 · Saint-Aubin · 250 mentions (+25 %), solde −20"
-    )
+    assert plain(page.subject) == ("Semaine 47 · Saint-Aubin · 250 mentions (+25 %), solde −20")
 
 
 def test_figures_stay_when_every_mention_is_deleted(two_weeks: Press, monday: datetime) -> None:
@@ -203,7 +202,7 @@ def test_incidents_as_they_stood_at_the_end_of_the_week_without_names(
     assert (found.verdict.kind, found.verdict.critical) == ("tense", 1)
     assert b"Camille" not in msgspec.json.encode(found)
     lead = compose(found, catalogue("fr")).lead
-    assert lead == "Semaine tendue : 1 incident critique ; aucune mention."
+    assert plain(lead) == "Semaine tendue : 1 incident critique ; aucune mention."
 
 
 def test_alerts_deliveries_and_the_queue_outlive_their_rows(press: Press, monday: datetime) -> None:

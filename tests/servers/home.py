@@ -74,7 +74,7 @@ def home(store: Store, now: Callable[[], datetime]) -> House:
         sources=(
             SourceInfo(id="presse", kind="rss", poll=timedelta(minutes=5)),
             SourceInfo(id="mastodon", kind="mastodon"),
-            SourceInfo(id="facebook", kind="webhook", is_own=True),
+            SourceInfo(id="facebook", name="Page <b>Facebook</b>", kind="webhook", is_own=True),
         ),
         quota=lambda: {"mastodon": 212.0},
         rules=rulebook(packaged("rules"), now),

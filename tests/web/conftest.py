@@ -237,8 +237,9 @@ class Browser:
         said = {"csrf": (await self.get("/users")).field("csrf"), "user": user}
         return await self.post(f"/users/{verb}", {**said, "current": PASSWORD, **fields})
 
-    async def sign_in(self, name: str, password: str = PASSWORD) -> Answer:
-        return await self.post("/login", {"name": name, "password": password, "next": "/"})
+    async def sign_in(self, name: str, password: str = PASSWORD, **options: Any) -> Answer:
+        fields = {"name": name, "password": password, "next": "/"}
+        return await self.post("/login", fields, **options)
 
 
 def masked(number: int, text: str, **fields: object) -> MaskedMention:
@@ -513,14 +514,14 @@ async def stranger(empty_town: Town) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def camille(stranger: Browser) -> Browser:
-    await stranger.sign_in("Camille")
+    await stranger.sign_in("Camille", follow=False)
     return stranger
 
 
 @pytest.fixture
 async def sacha(empty_town: Town) -> AsyncIterator[Browser]:
     browser = Browser(empty_town.url)
-    await browser.sign_in("Sacha")
+    await browser.sign_in("Sacha", follow=False)
     yield browser
     await browser.session.close()
 
@@ -528,6 +529,6 @@ async def sacha(empty_town: Town) -> AsyncIterator[Browser]:
 @pytest.fixture
 async def dominique(empty_town: Town) -> AsyncIterator[Browser]:
     browser = Browser(empty_town.url)
-    await browser.sign_in("Dominique")
+    await browser.sign_in("Dominique", follow=False)
     yield browser
     await browser.session.close()

@@ -48,6 +48,63 @@ async def test_each_row_says_who_did_what_with_before_and_after(town: Town, sach
     assert "\u202e<" not in page  # only in the value that the filter sends back
 
 
+def said_of_the_night(db: Db) -> None:
+    """Rows of every kind whose values nobody would read as they are stored."""
+    told: list[tuple[str, str, audit.Snapshot | None, audit.Snapshot]] = [
+        ("draft.proposed", "Q1", {"state": "draft"}, {"state": "proposed"}),
+        ("note", "I1", None, {"text": f"1204:{'ab' * 16}", "called": 1}),
+        ("queue.snoozed", "Q1", None, {"snoozed_until": "2026-01-18T08:00:00+01:00"}),
+        ("silence.added", "S1", None, {"match.topic": "flood", "until": "2026-01-18T09:00:00Z"}),
+        (
+            "oncall.overridden",
+            "override 3",
+            None,
+            {"person": "Noor", "starts_at": "9999-99-99T00:00"},
+        ),
+        ("token.add", "Camille", None, {"token": 4, "scopes": "act read", "days": 90}),
+        ("original.open", "0a" * 16, None, {}),
+        ("retention.swept", "2026-01-17", None, {"mentions": 1204}),
+        (
+            "export",
+            "search",
+            None,
+            {"format": "jsonl", "count": 3, "filter": "cafe", "what": "search"},
+        ),
+        ("login", "search", None, {"proof": "code"}),
+    ]
+    for action, target, before, after in told:
+        audit.add(
+            db, at=BEGAN, actor="Sacha", action=action, target=target, before=before, after=after
+        )
+
+
+async def test_nobody_reads_a_stored_value(town: Town, sacha: Browser) -> None:
+    await town.store.write(said_of_the_night)
+    page = (await sacha.get("/audit?until=2026-01-16")).text
+    for said in (
+        "état</span> brouillon → à relire",
+        "texte</span> 1 204 caractères, empreinte abababab",
+        "personnes citées</span> 1",
+        "reporté au</span> dim. 18 janv. 08:00",
+        "Sujet principal</span> Inondation",
+        "jusqu&#39;au</span> dim. 18 janv. 10:00",
+        "<td>remplacement 3</td>",
+        "personne</span> Noor Benali",
+        "de</span> 9999-99-99T00:00",  # no moment: as it is stored
+        "jeton</span> n° 4",
+        "droits</span> agir sur la file et les incidents, lire",
+        "<td>mention 0a0a0a0a…</td>",
+        "<td>sam. 17 janv.</td>",
+        "mentions</span> 1 204",
+        "<td>recherche</td>",
+        "format</span> JSONL",
+        "<td>search</td>",  # a user of this name
+        "preuve</span> mot de passe et second facteur",
+    ):
+        assert said in page, said
+    assert "cafe" not in page
+
+
 async def test_pages_follow_each_other_and_keep_the_filter(town: Town, sacha: Browser) -> None:
     await town.store.write(rows(120))
     first = (await sacha.get("/audit?actor=Camille&since=2026-01-16&until=2026-01-16")).text

@@ -37,6 +37,21 @@ async def test_now_answers_what_where_how_bad_since_when_and_who_has_it(
     assert page.text.index("Critique") < page.text.index("Attention")
 
 
+async def test_lines_of_a_page_break_where_they_should_and_a_quote_as_it_was_written(
+    town: Town, camille: Browser
+) -> None:
+    def ask(db: Db) -> None:
+        text = "Pourquoi 3 h de coupure ? Rien ; et vous ?"
+        db.execute("UPDATE mentions SET text = ? WHERE key = ?", (text, town.keys[0]))
+
+    await town.store.write(ask)
+    async with camille.session.get(town.url + "/queue/1") as answer:
+        page = (await answer.read()).decode()  # text of `Answer` has plain spaces
+    assert "Placé dans la file par la règle «\u00a0" in page
+    assert "La mention était-elle à signaler\u202f?" in page
+    assert "Pourquoi 3 h de coupure ? Rien ; et vous ?" in page
+
+
 async def test_now_lists_the_queue_and_quiet_facts(town: Town, camille: Browser) -> None:
     page = await camille.get("/")
     assert "2 mentions à traiter" in page.text

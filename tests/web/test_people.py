@@ -152,7 +152,7 @@ async def test_only_administrators_see_the_page(
     await empty_town.store.write(lambda db: users.set_role(db, "Dominique", role))
     refused = await dominique.get("/users")
     assert refused.status == 403
-    assert "Il faut l&#39;un de ces rôles : administration. Le vôtre" in refused.text
+    assert "Il faut le rôle « administration ». Le vôtre" in refused.text
     assert 'href="/users"' not in (await dominique.get("/account")).text
 
 

@@ -42,6 +42,33 @@ async def ask(browser: Browser, path: str, page: Any, items: list[str], **fields
     return await browser.ask("POST", path, data=pairs, headers=headers)
 
 
+def link(page: Any, rel: str) -> str:
+    found = re.search(rf'rel="{rel}" href="([^"]+)"', page.text)
+    assert found is not None
+    return found[1].replace("&amp;", "&")
+
+
+def standing(page: Any) -> str:
+    """Return the address of the list as it stands, where its forms lead back to."""
+    found = re.search(r'id="takes">.*?name="back" value="([^"]+)"', page.text)
+    assert found is not None
+    return found[1].replace("&amp;", "&")
+
+
+def came(town: Town, *numbers: int) -> Any:
+    """Return a change by which critical mentions come to the queue now."""
+
+    def change(db: Db) -> None:
+        given = [_mention(number) for number in numbers]
+        mentions.add(db, mentions=given, tombstones=[], now=town.clock.now)
+        queue.flag(db, [
+            Flag(key=each.key, rule="r", severity=Severity.CRITICAL, at=town.clock.now)
+            for each in given
+        ])  # fmt: skip
+
+    return change
+
+
 TEXT = "Bonjour, le ramassage n'a pas été fait rue des Tanneurs depuis trois semaines. " * 4
 
 
@@ -232,6 +259,13 @@ async def test_a_person_keeps_a_view_and_an_editor_one_for_all(
     token = {"csrf": page.field("csrf")}
     assert (await sacha.post("/queue/views/1/remove", token)).status == 404  # it is Camille's
     assert (await sacha.post("/queue/views/x/remove", token)).status == 404
+    await sacha.submit(form, "/queue/views/add", view="severity=info", name="Petites", shared="1")
+    taken = await sacha.submit(
+        form, "/queue/views/add", view="severity=warning", name="Petites", shared="1"
+    )
+    assert "Une autre vue de l&#39;équipe porte déjà ce nom" in taken.text
+    changed = await sacha.submit(page, "/queue/views/2/remove", shared="1", version="7")
+    assert "Cette vue a changé entre-temps" in changed.text
     page = await sacha.submit(page, "/queue/views/2/remove", shared="1")
     assert "La vue est retirée." in page.text
     assert "Petites" not in (await dominique.get("/queue")).text
@@ -261,6 +295,57 @@ async def test_pages_follow_each_other_in_the_order_of_the_first(
     assert not set(rows(first)) & set(rows(second))
     assert 'rel="next"' not in second.text
     assert "Ordre établi à 02:16" in second.text
+
+
+async def test_a_list_stands_as_it_was_opened_over_all_that_is_done(
+    town: Town, camille: Browser
+) -> None:
+    await town.store.write(fill(PAGE + 5))
+    page = await camille.get("/queue")
+    opened, following = rows(page), link(page, "next")
+    back = standing(page)
+    town.clock.advance(minutes=20)
+    await town.store.write(came(town, 5000, 5001))
+    fields = {"csrf": page.field("csrf"), "version": "1", "back": back}
+    page = await camille.post("/queue/3/take", fields)
+    assert rows(page) == opened
+    assert "2 nouvelles mentions." in page.text
+    assert '<a class="link" href="/queue">Actualiser</a>' in page.text
+    page = await camille.submit(page, "/undo/1", back=back)
+    assert rows(page) == opened
+    third = re.search(r'id="row-3" href="([^"]+)"', page.text)
+    assert third is not None
+    path = third[1].replace("&amp;", "&")
+    form = await camille.get(path)
+    fields = {"csrf": form.field("csrf"), "version": "3", "state": "out_of_scope"}
+    closed = await camille.post(path.replace("/queue/3", "/queue/3/move"), fields)
+    assert link(closed, "next").startswith("/queue/4?")
+    page = await camille.get(back)
+    assert rows(page) == opened
+    assert page.text.count('class="left">N&#39;est plus dans cette vue.<') == 1
+    assert 'id="pick-3"' not in page.text
+    assert "Tout cocher (24)" in page.text
+    second = await camille.get(following)
+    assert not {"Q33", "Q34"} & set(rows(second)), "what came since is on no page that follows"
+    assert not set(rows(second)) & set(opened)
+    assert "2 nouvelles mentions." in second.text
+    assert rows(await camille.get("/queue"))[1:3] == ["Q33", "Q34"]
+
+
+async def test_what_comes_into_a_list_of_old_is_announced_where_it_would_stand(
+    town: Town, camille: Browser
+) -> None:
+    await town.store.write(fill(PAGE))
+    page = await camille.get("/queue")
+    back = standing(page)
+    graver = Flag(key=f"{1024:032x}", rule="r", severity=Severity.CRITICAL, at=town.clock.now)
+    await town.store.write(lambda db: queue.flag(db, [graver]))  # of the second page, so far
+    again = await camille.get(back)
+    assert rows(again) == rows(page)
+    assert "1 nouvelle mention." in again.text
+    for order in ("order=1.2.3.4", "order=1.2.3.4.x", "order=1.2.3.4." + "1." * 30 + "1"):
+        assert (await camille.get(f"/queue?{order}")).status == 400, order
+    assert rows(await camille.get("/queue?order=1.2.3.4.1.999.1")) == ["Q1"]
 
 
 async def test_a_full_page_weighs_less_than_150_kb_with_all_it_loads(
@@ -417,9 +502,10 @@ async def test_undo_and_bulk_lead_back_to_the_page_they_were_done_on(
     version = (await item(town, int(number))).version
     fields = {"csrf": page.field("csrf"), "version": str(version), "back": second[1]}
     done = await camille.post(f"/queue/{number}/take", fields)
-    assert done.field("back", action="/undo/1") == second[1]
-    page = await camille.submit(done, "/undo/1", back=second[1])
-    assert page.path.startswith(second[1])
+    back = done.field("back", action="/undo/1").replace("&amp;", "&")
+    assert back.startswith(second[1] + "&order=")
+    page = await camille.submit(done, "/undo/1", back=back)
+    assert page.path.startswith(back)
     seen = await ask(
         camille, "/queue/bulk/preview", page, boxes(page), verb="take", view="", back=second[1]
     )

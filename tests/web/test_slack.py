@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from servers.plain import plain
 from veille.demo.slack_people import SlackPeople, sign
 from veille.domain.errors import StoreError
 from veille.domain.incident import IncidentState, Verdict
@@ -35,7 +36,7 @@ class Ear:
 
     def offer(self, *, receiver: str, channel: str, user: str, text: str) -> bool:
         assert (receiver, channel) == ("astreinte", CHANNEL)
-        self.said.append((user, text.replace("\u00a0", " ").replace("\u202f", " ")))
+        self.said.append((user, plain(text)))
         return not self.is_full
 
 
@@ -184,7 +185,7 @@ async def test_a_command_is_answered_in_time_whatever_the_store_does(
     monkeypatch.setattr("veille.web.slack.ANSWER_S", 0.5)
     monkeypatch.setattr("veille.web.slack_status.answer", fail)
     said = await channel.people.command("", user=CAMILLE)
-    assert said == "veille répond lentement : réessayez dans une minute."
+    assert plain(said) == "veille répond lentement : réessayez dans une minute."
 
 
 async def send(town: Town, body: bytes, headers: dict[str, str], path: str = "actions") -> int:

@@ -49,6 +49,26 @@ async def test_a_source_that_fails_is_first_with_its_cause_and_the_next_try(
     assert "1 source sur 3 ne se fait pas entendre" in page
 
 
+async def test_a_source_is_called_by_its_name_wherever_it_is_told_and_filtered_by_its_id(
+    town: Town, dominique: Browser
+) -> None:
+    def rename(db: Db) -> None:
+        db.execute("UPDATE mentions SET source = 'facebook' WHERE key = ?", (town.keys[0],))
+        at = town.clock.now
+        sources.note_read(
+            db, "facebook", at=at, accepted=1, unmatched=0, rejected=0, unknown_fields=0
+        )
+
+    called = "Page &lt;b&gt;Facebook&lt;/b&gt;"
+    page = (await dominique.get("/sources")).text
+    assert f'<strong>{called}</strong> <code class="small quiet">facebook</code>' in page
+    assert "<code" not in row(page, "presse")  # called by its id: once is enough
+    await town.store.write(rename)
+    for path in ("/queue", "/queue/1", "/incidents/1"):
+        assert called in (await dominique.get(path)).text, path
+    assert f'<option value="facebook">{called}</option>' in (await dominique.get("/queue")).text
+
+
 async def test_a_source_that_only_a_setting_can_mend_says_so(
     town: Town, dominique: Browser
 ) -> None:

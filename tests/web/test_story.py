@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from servers.plain import plain
 from veille.domain.incident import Event
 from veille.web.incident_page import _apart
 from veille.web.story import story
@@ -41,45 +42,46 @@ def told(*events: Event, since: datetime | None = None) -> list[Any]:
 
 def test_an_alert_says_its_name_and_when_it_ended_on_one_line() -> None:
     (line,) = told(alert(0, "firing"), alert(15, "resolved"))
-    assert line.text == "Alerte « Appel à l'aide », jusqu'à 20:56"
+    assert plain(line.text) == "Alerte « Appel à l'aide », jusqu'à 20:56"
     assert (line.at, line.details) == (at(0), [])
 
 
 def test_an_alert_that_goes_on_says_no_end_and_a_count_its_limit() -> None:
     (line,) = told(alert(0, "firing", rule="burst", limit=3))
-    assert line.text == "Alerte « Afflux d'appels » (3 ; seuil : 3)"
+    assert plain(line.text) == "Alerte « Afflux d'appels » (3 ; seuil : 3)"
 
 
 def test_alerts_that_come_and_go_are_one_line_with_each_of_them_on_demand() -> None:
     pairs = [alert(30 * n + more, kind) for n in range(5) for more, kind in
              ((0, "firing"), (15, "resolved"))]  # fmt: skip
     (line,) = told(*pairs)
-    assert line.text == "Alerte « Appel à l'aide » : 5 fois, de 20:41 à 22:56"
+    assert plain(line.text) == "Alerte « Appel à l'aide » : 5 fois, de 20:41 à 22:56"
     assert len(line.details) == 5
     assert line.details[1] == "de 21:11 à 21:26"
 
 
 def test_one_that_lasts_is_told_as_lasting() -> None:
     (line,) = told(alert(0, "firing"), alert(15, "resolved"), alert(30, "firing"))
-    assert line.text == "Alerte « Appel à l'aide » : 2 fois depuis 20:41"
+    assert plain(line.text) == "Alerte « Appel à l'aide » : 2 fois depuis 20:41"
     assert line.details == ["de 20:41 à 20:56", "depuis 21:11"]
 
 
 def test_waiting_for_confirmation_is_told_only_while_nothing_came_of_it() -> None:
     (line,) = told(alert(0, "pending"), alert(1, "firing"))
-    assert line.text == "Alerte « Appel à l'aide »"
+    assert plain(line.text) == "Alerte « Appel à l'aide »"
     (line,) = told(alert(0, "pending"))
-    assert line.text.startswith("Alerte en attente de confirmation : Appel à l'aide")
+    assert plain(line.text).startswith("Alerte en attente de confirmation : Appel à l'aide")
 
 
 def test_notifications_in_a_row_are_one_line_by_receiver() -> None:
     (line,) = told(sent(0, "astreinte"), sent(0, "courriel"))
-    assert line.text == "Notification envoyée : astreinte, courriel"
+    assert plain(line.text) == "Notification envoyée : astreinte, courriel"
     (line,) = told(*(sent(n, to) for n in range(20) for to in ("astreinte", "courriel")))
-    assert line.text == "Notifications envoyées de 20:41 à 21:00 : astreinte (20), courriel (20)"
+    said = "Notifications envoyées de 20:41 à 21:00 : astreinte (20), courriel (20)"
+    assert plain(line.text) == said
     assert len(line.details) == 40
     (line,) = told(sent(0, "astreinte"), sent(0, "courriel"), sent(0, "courriel"))
-    assert line.text == "Notification envoyée : astreinte (1), courriel (2)"
+    assert plain(line.text) == "Notification envoyée : astreinte (1), courriel (2)"
 
 
 def test_a_person_s_line_stands_between_what_came_before_and_after() -> None:
@@ -95,12 +97,12 @@ def test_what_is_new_is_no_part_of_what_was_read() -> None:
 
 def test_an_end_whose_beginning_is_not_told_stands_alone() -> None:
     (line,) = told(alert(15, "resolved"))
-    assert line.text == "Alerte terminée : Appel à l'aide"
+    assert plain(line.text) == "Alerte terminée : Appel à l'aide"
 
 
 def test_a_rule_without_a_name_keeps_its_id() -> None:
     (line,) = told(alert(0, "firing", rule="ours"))
-    assert line.text == "Alerte « ours »"
+    assert plain(line.text) == "Alerte « ours »"
 
 
 def test_a_place_is_said_once_however_it_is_written() -> None:

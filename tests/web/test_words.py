@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servers.plain import plain
 from veille.domain.alert import Alert, AlertState, Baseline, BaselineKind, Severity
 from veille.domain.incident import Event
+from veille.domain.search import Field
+from veille.store.search import Counts
+from veille.web.search_facets import Asked, facets
 from veille.web.text import foreign_lang, pieces, safe_link
 from veille.web.words import Words, number_of
 from veille.wording.catalogue import catalogue
@@ -35,10 +40,6 @@ def alert(*, authors: int = 11, window: timedelta | None = timedelta(minutes=15)
         author_count=authors,
         window=window,
     )
-
-
-def plain(text: str) -> str:
-    return text.replace("\u00a0", " ").replace("\u202f", " ")
 
 
 def test_a_count_stands_beside_what_is_usual_and_how_sure_we_are() -> None:
@@ -75,7 +76,8 @@ def test_twenty_accounts_that_say_the_same_are_no_twenty_messages(
 
 
 def test_what_is_unknown_is_left_out() -> None:
-    assert FR.count(alert(authors=0, window=None), usual=None, certainty=None) == "12 messages"
+    said = FR.count(alert(authors=0, window=None), usual=None, certainty=None)
+    assert said == "12\u00a0messages"
 
 
 @pytest.mark.parametrize(
@@ -157,3 +159,12 @@ def test_only_a_foreign_language_code_is_written_on_a_quote() -> None:
 )
 def test_an_incident_has_one_number_however_it_is_written(text: str, number: int | None) -> None:
     assert number_of(text, "I") == number
+
+
+def test_a_facet_of_sources_says_names_and_narrows_by_ids() -> None:
+    words = dataclasses.replace(FR, sources={"fb": "Page de la ville"})
+    asked = Asked(text="crue", by="date", before=None, wanted=None, problem=None)
+    counts = Counts(total=3, values={Field.SOURCE: [("fb", 2), ("presse", 1)]})
+    ((_, (named, bare)),) = facets(counts, asked, words)
+    assert (named.label, named.path) == ("Page de la ville", "/search?q=crue+source%3Afb")
+    assert bare.label == "presse"

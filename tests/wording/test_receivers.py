@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veille.wording.catalogue import catalogue
-from veille.wording.receivers import Receiver, receiver_names
+from veille.wording.receivers import Receiver, receiver_names, source_names
 
 
 def test_a_receiver_is_called_by_its_name_else_by_its_kind_and_by_its_id_where_two_are_alike() -> (
@@ -23,3 +23,8 @@ def test_a_receiver_is_called_by_its_name_else_by_its_kind_and_by_its_id_where_t
     assert (found["a"], found["b"], found["c"]) == ("Slack #astreinte", "Slack", "courriel")
     assert "\u202e" not in found["d"]
     assert (found["e"], found["f"]) == ("webhook (e)", "webhook (f)")
+
+
+def test_a_source_is_called_by_its_name_else_by_its_id() -> None:
+    found = source_names({"presse": "", "fb": "Page de la ville\u202e"})
+    assert found == {"presse": "presse", "fb": "Page de la ville⟨U+202E⟩"}

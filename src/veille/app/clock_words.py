@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from veille.app import parts
 from veille.config import Loaded
 from veille.domain.ids import short_id
 from veille.pipeline.clock import Summary
@@ -16,6 +17,7 @@ def warning(loaded: Loaded) -> Summary | None:
     """Return what words a warning, in the institution's language; None where nobody is warned."""
     if not loaded.config.clock.notify:
         return None
+    names = parts.source_names(loaded)
     say, zone = catalogue(loaded.config.veille.language), str(loaded.timezone)
 
     def worded(warned: Warned) -> Mapping[str, str]:
@@ -25,7 +27,9 @@ def warning(loaded: Loaded) -> Summary | None:
         item = short_id("Q", warned.item or 0)
         return {
             "summary": what,
-            "description": say(f"clock.warning.{named}", source=warned.source, item=item),
+            "description": say(
+                f"clock.warning.{named}", source=names.get(warned.source, warned.source), item=item
+            ),
             "actions": say("clock.warning.actions"),
         }
 

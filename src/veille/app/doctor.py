@@ -152,7 +152,8 @@ async def _sources(loaded: Loaded, say: Catalogue, *, is_running: bool) -> Async
             count = await _read_once(source, loaded, heard)
         except VeilleError as error:
             remedy = say("start.doctor.source_remedy", source=source.id)
-            yield _problem("source", f"{source.id} : {error}", remedy)
+            text = say("start.doctor.says", name=source.id, answer=error)
+            yield _problem("source", text, remedy)
         else:
             text = say("start.doctor.source", source=source.id, count=count)
             yield Check(area="source", text=text)
@@ -220,9 +221,11 @@ async def _receivers(loaded: Loaded, say: Catalogue) -> AsyncIterator[Check]:
                 yield _problem("receiver", text, say("start.doctor.receiver_remedy", receiver=name))
             except VeilleError as error:
                 remedy = say("start.doctor.receiver_remedy", receiver=name)
-                yield _problem("receiver", f"{name} : {error}", remedy)
+                text = say("start.doctor.says", name=name, answer=error)
+                yield _problem("receiver", text, remedy)
             else:
-                yield Check(area="receiver", text=f"{name} : {answer}")
+                text = say("start.doctor.says", name=name, answer=answer)
+                yield Check(area="receiver", text=text)
 
 
 def _buttons(loaded: Loaded, say: Catalogue) -> Iterator[Check]:

@@ -63,6 +63,7 @@ def voice(loaded: Loaded | None, now: datetime, ruleset: RuleSet | None = None) 
         topics={topic.id: topic.name for topic in parts.topics(loaded)},
         rules={rule.id: name_of(rule) for rule in ruleset.rules} if ruleset else {},
         receivers=receiver_names(say, [] if loaded is None else parts.receivers(loaded)),
+        sources={} if loaded is None else parts.source_names(loaded),
     )
 
 

@@ -54,6 +54,7 @@ def _source(settings: SourceSettings) -> SourceInfo:
     return SourceInfo(
         id=settings.id,
         kind=kind_of(settings),
+        name=settings.name,
         is_own=settings.own,
         poll=None if poll is None else parse_duration(poll),
     )

@@ -28,6 +28,7 @@ from veille.store.engine import connect_look, library
 from veille.store.upkeep import quick_check
 from veille.wording.catalogue import Catalogue
 from veille.wording.format import number, percent
+from veille.wording.reasons import listed
 
 CHECK_S = 20.0
 """A store is looked through for this long at most."""
@@ -184,7 +185,7 @@ def understanding(loaded: Loaded, say: Catalogue) -> Iterator[Check]:
             analyst.close()
         name = f"{analyst.manifest.name} {analyst.manifest.version}"
         if wrong:
-            text = say("start.doctor.model_wrong", name=name, wrong=" ; ".join(wrong))
+            text = say("start.doctor.model_wrong", name=name, wrong=listed(wrong, say))
             yield _problem("model", text, say("start.doctor.install"))
         else:
             yield Check(area="model", text=say("start.doctor.model", name=name))

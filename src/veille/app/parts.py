@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from veille.rules.parse import TOPICS_FILE, parse_rules, read_file, rule_files
 from veille.rules.topics import parse_topics
 from veille.web.links import link_key as derive_link_key
 from veille.wording.receivers import Receiver
+from veille.wording.receivers import source_names as names_of_sources
 
 KEY_BYTES = 32
 
@@ -139,6 +141,11 @@ def receivers(loaded: Loaded) -> list[Receiver]:
         Receiver(id=one.id, kind=str(one.__struct_config__.tag), name=one.name)
         for one in loaded.config.receiver
     ]
+
+
+def source_names(loaded: Loaded) -> Mapping[str, str]:
+    """Return what people call each source, by id."""
+    return names_of_sources({one.id: one.name for one in loaded.config.source})
 
 
 def promises(loaded: Loaded) -> Promises:

@@ -25,7 +25,7 @@ from veille.pipeline.analyze import Analyst, Analyze
 from veille.pipeline.collect import Collect
 from veille.pipeline.dispatch import Dispatch
 from veille.pipeline.evaluate import Evaluate
-from veille.pipeline.replay import Replay, Script, Stages
+from veille.pipeline.replay import Replay, Script, Stages, resumed
 from veille.privacy.protect import Protector
 from veille.privacy.settings import PrivacySettings
 from veille.rules.engine import PARIS
@@ -68,6 +68,7 @@ async def replay(
         store = await stack.enter_async_context(
             SqliteStore(database, group_commit=timedelta(0), is_durable=False)
         )
+        await resumed(store, script)  # another's is refused before the model is read, in seconds
         masking = protector(loaded, script)
         run = Replay(
             store,

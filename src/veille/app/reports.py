@@ -24,6 +24,7 @@ from veille.reports.week import Week
 from veille.store import silences
 from veille.store.protocol import Store
 from veille.wording.catalogue import catalogue
+from veille.wording.receivers import receiver_names
 
 log = structlog.get_logger()
 
@@ -65,7 +66,7 @@ def documents(
                 made_at = now()
                 week = _over(week_of(key, loaded.timezone), made_at)
                 summary = await read(loaded, store, week, now=made_at, quotes=quotes)
-                page = compose(summary, catalogue(loaded.config.veille.language))
+                page = _page(summary, loaded)
             text, html = to_markdown(page), to_html(page)
         except StoreError as error:
             raise DeliveryError(f"{key}: {error}") from error
@@ -79,6 +80,14 @@ def documents(
         return Document(key=key, subject=page.subject, text=text, html=html)
 
     return write
+
+
+def _page(summary: Summary, loaded: Loaded) -> Page:
+    say = catalogue(loaded.config.veille.language)
+    receivers = receiver_names(say, parts.receivers(loaded))
+    return compose(
+        summary, say, names={"source": parts.source_names(loaded), "receiver": receivers}
+    )
 
 
 async def _digest(loaded: Loaded, store: Store, key: str, receiver: str) -> Page:
@@ -127,5 +136,5 @@ async def report(
         return to_json(summary)
     if format == "csv":
         return to_csv(summary)
-    page = compose(summary, catalogue(loaded.config.veille.language))
+    page = _page(summary, loaded)
     return to_html(page) if format == "html" else to_markdown(page)

@@ -67,9 +67,13 @@ class StreamCollector(Protocol):
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What every source has: `watches` None means all; `trusted` skips the query."""
+    """What every source has: `watches` None means all; `trusted` skips the query.
+
+    `name` is what people call it; without one it is called by its id.
+    """
 
     id: SourceId
+    name: str = ""
     watches: list[str] | None = None
     trusted: bool = False
     own: bool = False

@@ -49,8 +49,8 @@ from veille.web.users import add_user
 
 SCENARIO = "nuit-de-crue.jsonl"
 CHANNEL = "C0123456789"
-LOGIN = "camille"
-"""Who is on call that night."""
+LOGIN = "Camille"
+"""Who is on call that night, by the name that the scenario knows them by."""
 WATCHED_S = 30.0
 """How long the night lasts for who watches it; with --exit it goes as fast as it can."""
 DAWN = datetime(2026, 1, 18, 5, tzinfo=UTC)

@@ -17,7 +17,7 @@ from veille.demo.slack_people import buttons
 if TYPE_CHECKING:
     from veille.demo.slack import SlackMessage, SlackStandIn
 
-MEMBERS: Mapping[str, str] = {"U0ASTREINTE": "Camille Robin", "U0INCONNUE": "une personne inconnue"}
+MEMBERS: Mapping[str, str] = {"U0ASTREINTE": "Camille", "U0INCONNUE": "une personne inconnue"}
 """Who a visitor can be; the second is in no configuration."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
 

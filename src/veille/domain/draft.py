@@ -10,6 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+NAME_LENGTH = 80
+"""Of a template's name."""
+
 
 class DraftState(StrEnum):
     """Where a draft is."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ′`´＇", "'"))
-_LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss"})
+_SAME = str.maketrans(
+    dict.fromkeys("’‘ʼ′`´＇", "'") | {"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss"}
+)
+_MARKS = re.compile("[\u0300-\u034e\u0350-\u036f]+")  # those of Latin letters
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 # Controls that nobody sees and that part a word for the machine: soft hyphen, zero width, bidi.
 _HIDDEN = "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
@@ -17,17 +19,36 @@ _UNSEEN = re.compile(
     f"|(?<![{_HIDDEN}{_JOINING}])[{_HIDDEN}{_JOINING}]++(?=[{_LATIN}])|[{_HIDDEN}]+"
 )
 _WORD = re.compile(r"[#@]?[^\W_]+", re.UNICODE)
+# General categories Cc, Cf, Co, Zl, Zp and Zs but the space (UnicodeData 16), of the first plane:
+# what makes two names look the same, or one like nothing.
+UNSHOWN = (
+    r"\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff0-\ufffb\ufffe\uffff"
+)
+"""The inside of a class of a regular expression: what no line of text shows."""
+# signs of formats, and tags and selectors of plane 14: no pattern of a document can say them
+_BEYOND = (
+    r"\ud800-\udfff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef"
+)
+_LINE = re.compile(f"[^{UNSHOWN}{_BEYOND}]*")
 _LANGUAGE = re.compile(r"(?=.{2,35}$)[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", re.ASCII)
 
 
 def fold(text: str) -> str:
     """Return text without case, accents, ligatures, hidden controls, typographic apostrophes."""
-    plain = text if text.isascii() else seen(text)
-    plain = plain.translate(_APOSTROPHES).translate(_LIGATURES)
-    if plain.isascii():
-        return plain.lower()
-    decomposed = unicodedata.normalize("NFKD", plain)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+    if text.isascii():
+        return text.replace("`", "'").lower()
+    decomposed = unicodedata.normalize("NFKD", seen(text).translate(_SAME))
+    plain = _MARKS.sub("", decomposed)
+    if not plain.isascii():
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return plain.lower()
+
+
+def is_line(text: str) -> bool:
+    """Whether the text is one line of which every character is seen, or is a space."""
+    return _LINE.fullmatch(text) is not None
 
 
 def seen(text: str) -> str:

@@ -77,18 +77,25 @@ def tokens(text: str) -> list[Token]:
     """Return the words of a text in order, with their places in it."""
     found = []
     for match in _TOKEN.finditer(text):
-        raw = match.group()
-        word = fold(raw)
-        if word == "s" and text[match.end() : match.end() + 1] == "/":
-            word = "sur"
-        word = _SPELLED_OUT.get(word, word)
-        found.append(Token(word, match.start(), match.end(), raw.lstrip("#@")[:1].isupper()))
+        start, end = match.span()
+        raw = match[0]
+        word = _word(raw, text[end : end + 1])
+        found.append(Token(word, start, end, raw.lstrip("#@")[:1].isupper()))
     return found
+
+
+def _word(raw: str, following: str) -> str:
+    word = fold(raw)
+    if word == "s" and following == "/":
+        return "sur"
+    return _SPELLED_OUT.get(word, word)
 
 
 def key(name: str) -> str:
     """Return the words of a name, as `tokens` reads them, joined with spaces."""
-    return " ".join(token.word for token in tokens(name))
+    if "/" in name:  # « s/ »
+        return " ".join(token.word for token in tokens(name))
+    return " ".join([_word(raw, "") for raw in _TOKEN.findall(name)])
 
 
 def read_gazetteer(*, communes: bytes, areas: bytes, clues: bytes) -> Gazetteer:

@@ -140,7 +140,7 @@ def load_analyst(settings: ModelSettings, *, topics: Sequence[TopicSpec] = ()) -
 
 
 def load_communes(folder: Path) -> Communes:
-    """Return what resolves names of communes, from the list in `folder`; 0.4 s. ModelError."""
+    """Return what resolves names of communes, from the list in `folder`; 0.3 s. ModelError."""
     listing = _decoded(folder / "communes.toml", Listing)
     files = {
         name: read_verified(folder, name, sha, listed="communes.toml")

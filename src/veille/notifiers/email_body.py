@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from veille.domain.notification import Document, Notification, NotificationKind
 from veille.notifiers.message import Message
 from veille.notifiers.settings import EmailReceiver
-from veille.wording.format import visible
+from veille.wording.format import one_line, visible
 
 _KEY = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*", re.ASCII)
 _KEY_MAX = 60
@@ -65,7 +65,7 @@ def write_document(
     document: Document, *, settings: EmailReceiver, language: str, now: datetime
 ) -> EmailMessage:
     """Return the mail of a document, its subject on one line; one Message-ID for every try."""
-    subject = visible(" ".join(document.subject.split()))
+    subject = visible(one_line(document.subject))
     mail = _envelope(subject, "veille", settings, now)
     name = document.key if _is_plain(document.key) else "document"
     digest = _digest(f"{document.key}\0{settings.id}")

@@ -17,7 +17,17 @@ from veille.wording import reasons
 from veille.wording.card import card_words
 from veille.wording.catalogue import Catalogue
 from veille.wording.coordination import coordination_words
-from veille.wording.format import clock, duration, excerpt, measure, moment, number, until, visible
+from veille.wording.format import (
+    clock,
+    duration,
+    excerpt,
+    measure,
+    moment,
+    number,
+    one_line,
+    until,
+    visible,
+)
 from veille.wording.heard import Lately, heard
 
 _QUOTES_MAX = 3  # docs: interface, Slack
@@ -357,5 +367,5 @@ def _clock(at: datetime, today: datetime, voice: Voice) -> str:
 
 def _line(text: str, limit: int) -> str:
     # cut before the slow look at each character: a mention may hold a book
-    head = " ".join(text.split())[: 2 * limit]
+    head = one_line(text)[: 2 * limit]
     return excerpt(visible(head), limit)

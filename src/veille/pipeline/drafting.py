@@ -8,15 +8,15 @@ from typing import Protocol, TypeVar
 from veille.alerts import drafting, items
 from veille.alerts.items import Doing
 from veille.domain.deed import TWICE, Deed, Done, Verb
-from veille.domain.draft import Draft, Template
+from veille.domain.draft import NAME_LENGTH, Draft, Template
 from veille.domain.errors import ConflictError, InputError
 from veille.domain.ids import parse_short_id
 from veille.domain.incident import QueueState
+from veille.domain.text import is_line
 from veille.pipeline.work import Work, hashed, item_of
 from veille.store import drafts
 
 T = TypeVar("T")
-NAME_LENGTH = 80
 TEMPLATES = "templates"
 
 
@@ -149,7 +149,7 @@ class Drafts:
     ) -> Template:
         """Return the shared template of this name; `version` None: it is new."""
         called, said = " ".join(name.split()), drafting.check_text(text)
-        if not 0 < len(called) <= NAME_LENGTH or not called.isprintable():
+        if not 0 < len(called) <= NAME_LENGTH or not is_line(called):
             raise InputError(f"a template's name has 1 to {NAME_LENGTH} visible characters")
 
         def change(work: Work) -> Template:
@@ -162,11 +162,11 @@ class Drafts:
 
         return await self._run("template", actor, change)
 
-    async def remove_template(self, name: str, *, actor: str) -> None:
-        """No shared template has this name."""
+    async def remove_template(self, name: str, *, actor: str, version: int | None = None) -> None:
+        """No shared template has this name; `version` None: whichever it has."""
 
         def change(work: Work) -> None:
-            gone = drafts.remove_template(work.db, name)
+            gone = drafts.remove_template(work.db, name, version=version)
             work.audit("template.removed", TEMPLATES, {"template": gone.id}, None)
 
         await self._run("template", actor, change)

@@ -48,7 +48,7 @@ def _arrival(mention: Mention) -> datetime:
     return mention.received_at or mention.created_at
 
 
-class _Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """How far a replay has come: lines taken, and the grid time whose steps they belong to."""
 
     digest: str
@@ -122,26 +122,15 @@ class Replay:
             await self._think(at)
             yield at
 
-    async def _resume(self) -> _Place | None:
-        def look(db: Db) -> tuple[str | None, bool]:
-            return sources.cursor(db, self._everything.id), bool(
-                mentions.counts(db) or sources.health(db)
-            )
-
-        cursor, is_used = await self._store.read(look)
-        digest = self._script.digest.hex()
-        if cursor is None and is_used:
-            raise InputError("this database is not a replay's: name a new file with --db")
+    async def _resume(self) -> Place | None:
+        place = await resumed(self._store, self._script, name=self._everything.id)
         await self._store.write(work.release)
-        if cursor is None:
-            if not self._script.mentions:
-                return None
-            first = on_grid(_arrival(self._script.mentions[0])) - GRID
-            return _Place(digest=digest, taken=0, at=first)
-        place = msgspec.json.decode(cursor, type=_Place)
-        if place.digest != digest:
-            raise InputError("this database holds the replay of another file: name another --db")
-        return place
+        if place is not None:
+            return place
+        if not self._script.mentions:
+            return None
+        first = on_grid(_arrival(self._script.mentions[0])) - GRID
+        return Place(digest=self._script.digest.hex(), taken=0, at=first)
 
     def _next(self, at: datetime, taken: int) -> datetime | None:
         """Return the next instant at which something can happen; None at the end."""
@@ -171,7 +160,7 @@ class Replay:
         while last < len(lines) and _arrival(lines[last]) <= at:
             last += 1
         self.heard = lines[taken:last]
-        place = _Place(digest=self._script.digest.hex(), taken=last, at=at)
+        place = Place(digest=self._script.digest.hex(), taken=last, at=at)
         cursor = msgspec.json.encode(place).decode()
         if last > taken:
             batch = Batch(mentions=self.heard, cursor=cursor)
@@ -200,6 +189,26 @@ class Replay:
         for stage in in_order:
             while stage is not None and await stage.step(at):
                 pass
+
+
+async def resumed(store: Store, script: Script, *, name: str = CURSOR) -> Place | None:
+    """Return how far the store has come with this script, None for a store without a row.
+
+    Raises InputError when it is of something else.
+    """
+
+    def look(db: Db) -> tuple[str | None, bool]:
+        return sources.cursor(db, name), bool(mentions.counts(db) or sources.health(db))
+
+    cursor, is_used = await store.read(look)
+    if cursor is None and is_used:
+        raise InputError("this database is not a replay's: name a new file with --db")
+    if cursor is None:
+        return None
+    place = msgspec.json.decode(cursor, type=Place)
+    if place.digest != script.digest.hex():
+        raise InputError("this database holds the replay of another file: name another --db")
+    return place
 
 
 def on_grid(at: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,14 @@ from veille.reports.speech import Speech
 from veille.wording.catalogue import Catalogue
 
 
-def compose(summary: Summary, words: Catalogue) -> Page:
-    """Return the summary in the catalogue's language."""
-    speech = Speech(words, ZoneInfo(summary.timezone))
+def compose(
+    summary: Summary, words: Catalogue, *, names: Mapping[str, Mapping[str, str]] | None = None
+) -> Page:
+    """Return the summary in the catalogue's language.
+
+    `names` are what people call a `source` and a `receiver`, by id; who has none is its id.
+    """
+    speech = Speech(words, ZoneInfo(summary.timezone), names)
     institution = speech.line(summary.institution)
     return Page(
         language=words.language,
@@ -22,7 +28,7 @@ def compose(summary: Summary, words: Catalogue) -> Page:
         subject=_subject(summary, speech),
         lead=_lead(summary, speech),
         notes=_notes(summary, speech),
-        sections=tuple(Sections(summary, words).all()),
+        sections=tuple(Sections(summary, words, names).all()),
         footer=speech.say("footer", institution=institution),
     )
 
@@ -71,11 +77,12 @@ def _net_said(summary: Summary, speech: Speech) -> str:
     said = speech.say(key, previous=speech.signed(net.previous.value), now=now)
     if verdict.cause is None or not verdict.is_beyond_chance:
         return said
+    cause = verdict.cause
     return speech.say(
         "lead.cause",
         said=said,
-        name=speech.say(f"by.{verdict.cause.by}", name=speech.line(verdict.cause.name)),
-        points=speech.signed(verdict.cause.points),
+        name=speech.say(f"by.{cause.by}", name=speech.called(cause.by, cause.name)),
+        points=speech.signed(cause.points),
     )
 
 

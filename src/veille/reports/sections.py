@@ -12,14 +12,20 @@ from veille.reports.speech import Speech
 from veille.wording.catalogue import Catalogue
 
 _LOG_MAX = 10  # one page; the other formats have them all
+_TITLES = {"topic": "topics", "watch": "watches", "source": "sources"}
 _DEFINITIONS = ("week", "counted", "net", "points", "words", "median", "answers")
 
 
 class Sections(Speech):
     """One summary in one language."""
 
-    def __init__(self, summary: Summary, words: Catalogue) -> None:
-        super().__init__(words, ZoneInfo(summary.timezone))
+    def __init__(
+        self,
+        summary: Summary,
+        words: Catalogue,
+        names: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        super().__init__(words, ZoneInfo(summary.timezone), names)
         self.summary = summary
 
     def all(self) -> Iterable[Section]:
@@ -28,10 +34,10 @@ class Sections(Speech):
         yield self._key_figures()
         yield self._days()
         yield self._moves()
-        for name, groups in (("topics", summary.topics), ("watches", summary.watches)):
+        for name, groups in (("topic", summary.topics), ("watch", summary.watches)):
             if groups:
                 yield self._groups(name, groups)
-        yield self._groups("sources", summary.sources)
+        yield self._groups("source", summary.sources)
         yield from self._incidents()
         yield self._alerts()
         yield self._queue()
@@ -103,7 +109,7 @@ class Sections(Speech):
         moves = self.summary.moves
         rows = [
             (
-                self.say(f"by.{move.by}", name=self.line(move.name)),
+                self.say(f"by.{move.by}", name=self.called(move.by, move.name)),
                 self.signed(move.points),
                 self.number(move.count),
                 self.number(move.previous),
@@ -118,18 +124,18 @@ class Sections(Speech):
     def _quote(self, move: Move, example: Example) -> Quote:
         about = self.say(
             "sentence.example",
-            name=self.say(f"by.{move.by}", name=self.line(move.name)),
+            name=self.say(f"by.{move.by}", name=self.called(move.by, move.name)),
             points=self.signed(move.points),
-            source=self.line(example.source),
+            source=self.called("source", example.source),
             day=self.date(example.at.astimezone(self.zone).date()),
         )
         is_foreign = example.lang is not None and example.lang != self.words.language
         return Quote(about=about, text=example.text, lang=example.lang if is_foreign else None)
 
-    def _groups(self, name: str, groups: Sequence[Group]) -> Section:
+    def _groups(self, by: str, groups: Sequence[Group]) -> Section:
         rows = [
             (
-                self.line(group.name),
+                self.called(by, group.name),
                 self.number(group.count),
                 self.number(group.previous),
                 f"{self.value(group.net, self.signed)} {self.fraction(group.net)}".strip(),
@@ -139,7 +145,7 @@ class Sections(Speech):
         ]
         none = () if groups else (self.say("none_long"),)
         head = ("name", "now", "previous", "net", "previous_net")
-        return self._section(name, head, rows, sentences=none)
+        return self._section(_TITLES[by], head, rows, sentences=none)
 
     def _incidents(self) -> Iterable[Section]:
         incidents = self.summary.incidents
@@ -197,7 +203,10 @@ class Sections(Speech):
 
     def _deliveries(self) -> Section:
         rows = [
-            (self.line(d.receiver), *(self.number(n) for n in (d.sent, d.failed, d.parked)))
+            (
+                self.called("receiver", d.receiver),
+                *(self.number(n) for n in (d.sent, d.failed, d.parked)),
+            )
             for d in self.summary.deliveries
         ]
         none = () if rows else (self.say("sentence.deliveries_none"),)
@@ -244,7 +253,7 @@ class Sections(Speech):
     def _states(self) -> Section:
         rows = [
             (
-                self.line(state.source),
+                self.called("source", state.source),
                 self.say(f"state.{state.state}"),
                 self.say("sentence.never")
                 if state.last_item_at is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,11 +15,14 @@ _LINE_MAX = 200
 
 
 class Speech:
-    """One language and one time zone."""
+    """One language and one time zone; `names` are of sources and receivers, by id."""
 
-    def __init__(self, words: Catalogue, zone: ZoneInfo) -> None:
+    def __init__(
+        self, words: Catalogue, zone: ZoneInfo, names: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         self.words = words
         self.zone = zone
+        self.names = names or {}
 
     def value(self, ratio: Ratio, shown: Callable[[float], str]) -> str:
         """Return the ratio in words, `n/d` without one."""
@@ -84,6 +87,10 @@ class Speech:
     def date(self, day: date) -> str:
         """Return the day."""
         return wording.date(self.words, datetime.combine(day, time(12), tzinfo=UTC), "UTC")
+
+    def called(self, what: str, id: str) -> str:
+        """Return what people call a `source` or a `receiver`, the id where it has no name."""
+        return self.line(self.names.get(what, {}).get(id, id))
 
     def line(self, text: str) -> str:
         """Return text from outside as one line on which nothing acts unseen."""

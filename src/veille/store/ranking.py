@@ -54,6 +54,14 @@ class Place:
     since: datetime
     id: int
 
+    @property
+    def key(self) -> tuple[float, float, int]:
+        """What the list is ordered by: pressing ones first, of what is done the newest."""
+        since = self.since.timestamp()
+        if self.points is None:
+            return (0, -since, -self.id)
+        return (-self.points, since, self.id)
+
     def __str__(self) -> str:
         points = "" if self.points is None else self.points
         return f"{micros(self.at)}.{points}.{micros(self.since)}.{self.id}"
@@ -105,15 +113,20 @@ def ranked(
     limit: int,
     after: Place | None = None,
     before: Place | None = None,
+    made_by: datetime | None = None,
 ) -> list[Ranked]:
     """Return up to `limit` items after a place: the most pressing first, ties oldest first.
 
     What is done with comes newest change first. With `after`, clocks count as of its first page.
-    With `before`, those before that place, the nearest first.
+    With `before`, those before that place, the nearest first; with `made_by`, those that were in
+    the queue by then.
     """
     place = after if before is None else before
     at = now if place is None else place.at
     conditions, params = _conditions(where, at)
+    if made_by is not None:
+        params.append(micros(made_by))
+        conditions += f" AND created_at <= ?{len(params)}"
     beyond, order = _ORDERS[where.is_done, before is not None]
     points = "NULL" if where.is_done else _POINTS
     if place is not None:
@@ -139,9 +152,34 @@ def of_items(db: Db, ids: Collection[int], *, now: datetime) -> dict[int, Ranked
     return {row["id"]: _ranked(row, now) for row in rows}
 
 
-def count(db: Db, where: QueueFilter, *, now: datetime, limit: int = 10_000) -> int:
-    """Return how many items are wanted, `limit` where there are as many or more."""
+def among(db: Db, where: QueueFilter, ids: Collection[int], *, now: datetime) -> set[int]:
+    """Return which of these items are wanted."""
     conditions, params = _conditions(where, now)
+    params.append(to_json(list(ids)))
+    rows = db.rows(
+        f"""SELECT id FROM queue WHERE {conditions}
+        AND id IN (SELECT value FROM json_each(?{len(params)}))""",  # noqa: S608 constants
+        params,
+    )
+    return {row["id"] for row in rows}
+
+
+def count(
+    db: Db,
+    where: QueueFilter,
+    *,
+    now: datetime,
+    limit: int = 10_000,
+    made_after: datetime | None = None,
+) -> int:
+    """Return how many items are wanted, `limit` where there are as many or more.
+
+    With `made_after`, of those that came to the queue since.
+    """
+    conditions, params = _conditions(where, now)
+    if made_after is not None:
+        params.append(micros(made_after))
+        conditions += f" AND created_at > ?{len(params)}"
     return int(
         db.value(
             f"SELECT count(*) FROM (SELECT 1 FROM queue WHERE {conditions} LIMIT ?7)",  # noqa: S608

@@ -40,6 +40,7 @@ class Row:
     """An account in words; `action` is what is suggested, "" where nothing is."""
 
     source: str
+    name: str
     state: str
     shape: str
     said: str
@@ -100,6 +101,7 @@ def row(account: Account, words: Words) -> Row:
     key = f"pages.accounts.action.{state}"
     return Row(
         source=account.source,
+        name=words.source(account.source),
         state=state,
         shape=SHAPES[state],
         said=say(f"pages.accounts.state.{state}"),

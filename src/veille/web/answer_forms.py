@@ -8,7 +8,9 @@ from aiohttp import web
 
 from veille.domain.deed import Done
 from veille.domain.errors import ConflictError, InputError
+from veille.store import drafts
 from veille.web import undo
+from veille.web.marks import mark
 from veille.web.orders import Act, Order
 from veille.web.site import form_of, see, site_of, visitor_of
 
@@ -70,12 +72,19 @@ async def keep_template(request: web.Request) -> web.Response:
 
 
 async def remove_template(request: web.Request) -> web.Response:
-    """The shared template of this name is gone."""
-    form = await form_of(request)
+    """The shared template of this name is gone, if the templates are those the form showed."""
+    form, site = await form_of(request), site_of(request)
+    known = await site.store.read(drafts.templates)
+    if form.get("version", "") != str(mark(known)):
+        return _back(form, "templates_changed")
+    name = form.get("name", "")
+    version = next((each.version for each in known if each.name == name), None)
     try:
-        await site_of(request).actions.drafts.remove_template(
-            form.get("name", ""), actor=visitor_of(request).name
+        await site.actions.drafts.remove_template(
+            name, actor=visitor_of(request).name, version=version
         )
+    except ConflictError:
+        return _back(form, "templates_changed")
     except InputError:
         return _back(form, "template_refused")
     return _back(form, "template_gone")

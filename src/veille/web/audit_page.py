@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,12 +14,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 from aiohttp import web
 
-from veille.domain.errors import InputError
-from veille.domain.ids import parse_short_id
 from veille.store import audit, audit_trail
 from veille.store.audit_trail import Checked, Entry, TrailFilter
 from veille.store.engine import Db
 from veille.store.protocol import Store
+from veille.web.audit_words import Trail, path_of
 from veille.web.site import render, site_of, visitor_of, words_of
 from veille.web.words import Words
 from veille.wording.format import number, visible
@@ -30,11 +29,7 @@ BATCH = 1000
 """Rows of an export read at once: below 1 MB."""
 _FIELDS = ("actor", "action", "target", "since", "until")
 _LONGEST = 200
-_TECHNICAL = frozenset({"version", "deed"})
-"""Fields that the export alone shows: they say nothing to people."""
-_WORDED = frozenset({"state", "role", "severity", "verdict"})
 _DIGITS = 18  # of a row's number
-_PAGES = {"I": "/incidents", "Q": "/queue"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +58,8 @@ async def page(request: web.Request) -> web.Response:
     """The newest rows that the filter leaves; 400 for a filter that makes no sense."""
     site, words = site_of(request), words_of(request)
     where, before = asked(request), _before(request)
+    rota = site.house.rota
+    trail = Trail(words=words, people={} if rota is None else rota.names)
     loaded = await site.store.read(lambda db: _load(db, where, before))
     shown = loaded.entries[:PAGE]
     given = {name: request.query.get(name, "") for name in _FIELDS}
@@ -73,12 +70,12 @@ async def page(request: web.Request) -> web.Response:
     return render(
         request,
         "audit.html",
-        rows=[_row(entry, words) for entry in shown],
+        rows=[_row(entry, trail) for entry in shown],
         given=given,
         query=query,
         visible=visible,
         actors=loaded.actors,
-        actions=[(name, _said(name, words)) for name in loaded.actions],
+        actions=[(name, trail.action(name)) for name in loaded.actions],
         chain=_chain(loaded.checked, words),
         is_broken=loaded.checked.broken is not None,
         next_path=f"/audit?{after}" if after else None,
@@ -169,69 +166,17 @@ def _before(request: web.Request) -> int | None:
     return int(written)
 
 
-def _row(entry: Entry, words: Words) -> Row:
+def _row(entry: Entry, trail: Trail) -> Row:
     return Row(
         seq=entry.seq,
         at=entry.at,
         actor=visible(entry.actor),
-        said=_said(entry.action, words),
+        said=trail.action(entry.action),
         action=visible(entry.action),
-        target=visible(entry.target),
-        path=_path(entry.target),
-        changes=_changes(entry.before or {}, entry.after or {}, words),
+        target=trail.target(entry),
+        path=path_of(entry.target),
+        changes=trail.changes(entry),
     )
-
-
-def _said(action: str, words: Words) -> str:
-    """Return an action in words, as it is where the catalogue has none."""
-    key = f"pages.audit.action.{action}"
-    return words.say(key) if key in words.say.messages else visible(action)
-
-
-def _path(target: str) -> str | None:
-    try:
-        letter, found = parse_short_id(target)
-    except InputError:
-        return None
-    return f"{_PAGES[letter]}/{found}" if letter in _PAGES else None
-
-
-def _changes(
-    before: Mapping[str, object], after: Mapping[str, object], words: Words
-) -> list[tuple[str, str]]:
-    """Return each field with its value before and after, what did not change left out."""
-    found = []
-    for name in dict.fromkeys((*before, *after)):
-        if name in _TECHNICAL:
-            continue
-        values = [
-            _value(name, side[name], words) if name in side else None for side in (before, after)
-        ]
-        if values[0] is None:
-            found.append((_field(name, words), values[1] or ""))
-        elif values[0] != values[1]:
-            gone = words.say("pages.audit.nothing")
-            last = gone if values[1] is None else values[1]
-            said = words.say("pages.audit.change", before=values[0], after=last)
-            found.append((_field(name, words), said))
-    return found
-
-
-def _field(name: str, words: Words) -> str:
-    """Return what a field is called, as it is where the catalogue has no word."""
-    key = f"pages.audit.field.{name}"
-    return words.say(key) if key in words.say.messages else visible(name)
-
-
-def _value(name: str, value: object, words: Words) -> str:
-    key = f"web.{name}.{value}"
-    if name in _WORDED and key in words.say.messages:
-        return words.say(key)
-    if value is None or value == "":
-        return words.say("pages.audit.nothing")
-    if isinstance(value, bool):
-        return words.say(f"pages.audit.{'yes' if value else 'no'}")
-    return visible(str(value))
 
 
 def _chain(checked: Checked, words: Words) -> str:

@@ -127,7 +127,7 @@ async def _page(
     texts, people, critical, undoing = await site.store.read(
         lambda db: _load(request, db, shown, outcome, back=order.back)
     )
-    page = render(
+    return render(
         request,
         "bulk.html",
         order=order,
@@ -147,8 +147,6 @@ async def _page(
         undoing=undoing,
         back=order.back,
     )
-    page.headers["HX-Push-Url"] = "false"  # "back" and a reload lead to the list, not to a form
-    return page
 
 
 def _load(

@@ -47,7 +47,7 @@ def choices(
         _choice("state", states, ((each, words.state(each)) for each in QueueState), words),
         _one("assignee", where.assignee, _people(people, words), words),
         _choice("severity", where.severity, ((s, words.severity(s)) for s in Severity), words),
-        _choice("source", where.source, ((each, each) for each in sources), words),
+        _choice("source", where.source, ((s, words.source(s)) for s in sources), words),
         _choice("topic", where.topic, words.topics.items(), words),
         _choice("intent", where.intent, _labels("intent", IntentLabel, words), words),
         _choice("tone", where.sentiment, _labels("sentiment", SentimentLabel, words), words),

@@ -20,6 +20,7 @@ class SourceInfo:
 
     id: str
     kind: str
+    name: str = ""
     is_own: bool = False
     poll: timedelta | None = None
 

@@ -49,6 +49,12 @@ from veille.wording.format import visible
 _MESSAGES, _TELLING = 20, 12
 """Messages quoted in full: the newest that say something else, and before them those of which it is
 known what the rules saw in them."""
+_GRAVEST, _NEWEST = 3, 3
+"""Messages that are seen at once, and those of the newest that are; the rest is a press away: of 71
+messages the page was 19,500 px high on a phone."""
+_LINES, _MOST_NEW = 12, 30
+"""Lines of the story that are seen at once: the newest, and all since one's last visit up to so
+many."""
 _HEARD = 60
 """Messages that are lines of the story."""
 _WEIGHED = 150
@@ -167,8 +173,10 @@ async def show(
         spans=spans,
         anchors={f"m-{group.key}" for group in quoted},
         quotes=[(loaded.stored[group.key], group) for group in quoted],
+        first=_first(quoted, loaded.stored),
         more=len(loaded.heard) - len(quoted),
         lines=lines,
+        folded=_folded(lines),
         older=older,
         since=loaded.since,
         told=_told(loaded.events, words),
@@ -291,6 +299,25 @@ def _quoted(loaded: Loaded, telling: Collection[str]) -> list[Group]:
     known = [group for group in loaded.heard if group.key in loaded.stored]
     before = [group for group in known[:-_MESSAGES] if group.key in telling]
     return [*before[-_TELLING:], *known[-_MESSAGES:]]
+
+
+def _first(quoted: Sequence[Group], stored: Mapping[str, StoredMention]) -> set[str]:
+    """Return the keys of those that are read first: the most urgent, and the newest."""
+
+    def urgency(group: Group) -> float:
+        found = stored[group.key].analysis
+        return found.urgency.score if found else 0.0
+
+    newest, before = quoted[-_NEWEST:], quoted[:-_NEWEST]
+    gravest = sorted(before, key=urgency, reverse=True)[:_GRAVEST]
+    return {group.key for group in (*gravest, *newest)}
+
+
+def _folded(lines: Sequence[Told]) -> int:
+    """Return how many lines stand behind a press: all before the newest, and none for a few."""
+    new = sum(line.is_new for line in lines)
+    before = len(lines) - max(_LINES, min(new, _MOST_NEW))
+    return before if before > _LINES // 4 else 0
 
 
 def _alert(alert: Alert, words: Words) -> str:

@@ -29,6 +29,7 @@ from veille.store.ranking import Ranked
 from veille.web import answers, called, neighbours, presence, rows, snooze, threads, undo, why
 from veille.web.deeds import STATES
 from veille.web.login import safe_next
+from veille.web.marks import mark
 from veille.web.neighbours import Neighbours
 from veille.web.questions import questions, reading
 from veille.web.site import done_of, form_of, render, render_watched, site_of, visitor_of, words_of
@@ -77,7 +78,7 @@ def _load(db: Db, request: web.Request, number: int) -> _Loaded | None:
         verdict=verdicts.of_item(db, number),
         clocks=obligations.clocks(db, item.mention),
         answers=answers.load(db, item),
-        around=neighbours.load(db, origin) if origin else None,
+        around=neighbours.load(db, origin, number, now=words_of(request).now) if origin else None,
         undoing=undo.offered(request, db, back=f"/queue/{number}{neighbours.carried(request)}"),
         wrote_again=bool(timeline.wrote_again(db, [name])),
     )
@@ -114,6 +115,7 @@ async def show(
         "item.html",
         marks=loaded.marks,
         base=f"/queue/{number}",
+        fresh="",
         status=status,
         problem=problem or undo.refused(request),
         kept=kept or {},
@@ -187,6 +189,7 @@ def _answers(request: web.Request, loaded: _Loaded) -> dict[str, object]:
         "begun_from": template,
         "begun": text,
         "shared": answers.shared(loaded.answers),
+        "shared_mark": mark(loaded.answers.templates),
     }
 
 

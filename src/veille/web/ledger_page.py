@@ -128,7 +128,7 @@ def _row(
     )
     parts = [
         short_id("Q", entry.item) if entry.item is not None else "",
-        entry.source,
+        words.source(entry.source),
         words.label("intent", entry.intent),
         words.say("clock.page.asked", time=words.when(entry.asked_at)),
     ]

@@ -188,7 +188,8 @@ def _fact(source: SourceHealth, words: Words) -> str:
     cause = visible(source.error or "?")
     if source.source == sources.RULES:
         return words.say("web.home.rules_refused", cause=cause)
+    name = words.source(source.source)
     if source.read_at is None:
-        return words.say("web.home.source_unread", source=source.source, cause=cause)
+        return words.say("web.home.source_unread", source=name, cause=cause)
     since = words.wait(source.read_at)
-    return words.say("web.home.source_failing", source=source.source, age=since, cause=cause)
+    return words.say("web.home.source_failing", source=name, age=since, cause=cause)

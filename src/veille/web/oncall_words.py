@@ -14,6 +14,7 @@ from veille.web.house import Change, Roll
 from veille.web.words import Words
 from veille.wording import format as wording
 from veille.wording.format import visible
+from veille.wording.reasons import listed
 
 DAYS = 7
 SHOWN = 3
@@ -114,7 +115,7 @@ class OnCallWords:
             steps.append(say.count("pages.oncall.policy.repeat", policy.repeat, pause=pause))
         steps.append(say("pages.oncall.policy.ends"))
         named = [use or say("pages.oncall.policy.all") for use in uses]
-        used = say("pages.oncall.policy.for", labels=" ; ".join(named)) if named else ""
+        used = say("pages.oncall.policy.for", labels=listed(named, say)) if named else ""
         return policy.id, used or say("pages.oncall.policy.unused"), steps
 
     def people(self, people: Sequence[str]) -> str:

@@ -50,8 +50,8 @@ class Drafts(Protocol):
     ) -> Template:
         """Return the shared template of this name; `version` None: it is new."""
 
-    async def remove_template(self, name: str, *, actor: str) -> None:
-        """No shared template has this name."""
+    async def remove_template(self, name: str, *, actor: str, version: int | None = None) -> None:
+        """No shared template has this name; `version` None: whichever it has."""
 
 
 class Actions(Protocol):

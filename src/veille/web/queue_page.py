@@ -15,13 +15,15 @@ from veille.domain.record import StoredMention
 from veille.store import calls, mentions, pulse, ranking, sources, timeline, users, views
 from veille.store.calls import Call
 from veille.store.engine import Db
-from veille.store.ranking import Place, Ranked
+from veille.store.ranking import Ranked
 from veille.store.views import View
-from veille.web import bulk_page, filters, undo
+from veille.web import bulk_page, filters, standing, undo
+from veille.web.marks import mark
 from veille.web.neighbours import path_to
 from veille.web.rows import Row, row
 from veille.web.site import done_of, render_watched, site_of, visitor_of, words_of
-from veille.web.views import PAGE, TO_DO, Named, named, page_path, path_of, with_query
+from veille.web.standing import Read, Standing, page_path
+from veille.web.views import TO_DO, Named, named, path_of, with_query
 from veille.web.words import Words
 from veille.wording import format as wording
 
@@ -42,26 +44,28 @@ class Tab:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
+    page: Read
     ranked: list[Ranked]
     mentions: Mapping[str, StoredMention]
     views: list[Named]
     counts: Mapping[str, int]
     people: list[str]
     sources: list[str]
-    has_more: bool
     marks: Mapping[str, str]
     calls: list[Call]
     again: set[str]
     undoing: undo.Offer | None
 
 
-def _load(db: Db, request: web.Request, where: QueueFilter, after: Place | None) -> _Loaded:
+def _load(db: Db, request: web.Request, where: QueueFilter, asked: Standing) -> _Loaded:
     now = words_of(request).now
-    found = ranking.ranked(db, where, now=now, limit=PAGE + 1, after=after)
-    shown = found[:PAGE]
+    page = standing.read(db, where, asked, now=now)
+    known_now = ranking.of_items(db, page.standing.ids, now=now)
+    shown = [known_now[id] for id in page.standing.ids if id in known_now]
     known = named(request, views.list_(db, visitor_of(request).name))
     wanted = {each.where.query(): each.where for each in [*known, Named(name="", where=where)]}
     return _Loaded(
+        page=page,
         ranked=shown,
         mentions=mentions.stored(db, [each.item.mention for each in shown]),
         views=known,
@@ -71,11 +75,10 @@ def _load(db: Db, request: web.Request, where: QueueFilter, after: Place | None)
         },
         people=[user.name for user in users.list_(db) if user.disabled_at is None],
         sources=[one.source for one in sources.health(db) if not sources.is_inner(one.source)],
-        has_more=len(found) > PAGE,
         marks=pulse.marks(db, ["queue"]),
         calls=calls.open_for(db, visitor_of(request).name, limit=_CALLS),
         again=timeline.wrote_again(db, [short_id("Q", each.item.id) for each in shown]),
-        undoing=undo.offered(request, db, back=page_path(where, after)),
+        undoing=undo.offered(request, db, back=page_path(where, page.standing)),
     )
 
 
@@ -95,21 +98,23 @@ async def show(
     """Return the page of a view that this query of an address names, and what stood in the way."""
     words = words_of(request)
     try:
-        where, after = filters.wanted(query), _place(query)
+        where, asked = filters.wanted(query), standing.parse(query)
     except InputError:
-        where, after, problem, status = TO_DO, None, words.say("views.refused.filter"), 400
-    loaded = await site_of(request).store.read(lambda db: _load(db, request, where, after))
-    rows = _rows(loaded, where, after, words)
+        where, asked, problem, status = TO_DO, Standing(), words.say("views.refused.filter"), 400
+    loaded = await site_of(request).store.read(lambda db: _load(db, request, where, asked))
+    page, rows = loaded.page, _rows(loaded, where, words)
     here = next((each for each in loaded.views if each.where == where), None)
-    path, ranked_at = path_of(where), after.at if after else words.now
-    count, here_path = loaded.counts[where.query()], page_path(where, after)
+    path, end = path_of(where), page.standing.end
+    count, here_path = loaded.counts[where.query()], page_path(where, page.standing)
     return render_watched(
         request,
         "queue.html",
         marks=loaded.marks,
         base=here_path,
+        fresh=path,
         status=status,
         rows=rows,
+        pickable=sum(row.is_here for row in rows),
         problem=problem or undo.refused(request),
         done=_done(request, loaded.undoing) or undo.said(request),
         undoing=loaded.undoing,
@@ -127,18 +132,19 @@ async def show(
         is_filtering=here is None,
         may_keep=here is None,
         removable=_removable(request, here),
-        ranked_at=ranked_at,
+        removable_mark=mark(here.view) if here is not None and here.view is not None else 0,
+        ranked_at=end.at if end else words.now,
+        news=_news(page.news, words),
+        news_count=page.news,
         all_picked="all" in request.query,
         all_path=with_query(here_path, "all=1"),
-        first_path=path if after else None,
-        next_path=_next(path, loaded),
+        first_path=path if asked.after else None,
+        next_path=with_query(path, f"after={end}") if page.has_more else None,
     )
 
 
-def _place(query: Mapping[str, Sequence[str]]) -> Place | None:
-    """Return where the page before ended; InputError for what is no place."""
-    written = next(iter(query.get("after", ())), "")
-    return ranking.parse_place(written) if written else None
+def _news(count: int, words: Words) -> str:
+    return words.say.count("views.news", count, count=_counted(count, words)) if count else ""
 
 
 def _beyond(count: int, rows: Sequence[Row], words: Words) -> str:
@@ -149,13 +155,14 @@ def _beyond(count: int, rows: Sequence[Row], words: Words) -> str:
     return words.say(f"views.bulk.preview_{key}", count=min(count, BULK_LIMIT))
 
 
-def _rows(loaded: _Loaded, where: QueueFilter, after: Place | None, words: Words) -> list[Row]:
+def _rows(loaded: _Loaded, where: QueueFilter, words: Words) -> list[Row]:
     return [
         row(
             each,
             loaded.mentions.get(each.item.mention),
             words,
-            path=path_to(each, where, after),
+            path=path_to(each.item.id, where, loaded.page.standing),
+            is_here=each.item.id in loaded.page.here,
             wrote_again=short_id("Q", each.item.id) in loaded.again,
         )
         for each in loaded.ranked
@@ -203,7 +210,3 @@ def _removable(request: web.Request, here: Named | None) -> View | None:
         return None
     may = visitor_of(request).may("edit") or not here.view.is_shared
     return here.view if may else None
-
-
-def _next(path: str, loaded: _Loaded) -> str | None:
-    return with_query(path, f"after={loaded.ranked[-1].place}") if loaded.has_more else None

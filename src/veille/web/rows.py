@@ -31,6 +31,7 @@ class Due:
 class Row:
     """One queue item with its mention, None once erased; `path` leads to its page.
 
+    `is_here`: it still is in the list in which it stands.
     `again` says that its author wrote again since we had put it away, "" otherwise.
     """
 
@@ -38,6 +39,7 @@ class Row:
     mention: StoredMention | None
     id: str
     path: str
+    is_here: bool
     about: Sequence[str]
     due: Due | None
     age: str
@@ -53,6 +55,7 @@ def row(
     words: Words,
     *,
     path: str,
+    is_here: bool = True,
     wrote_again: bool = False,
 ) -> Row:
     """Return an item as a row of the queue, or of any other list."""
@@ -62,6 +65,7 @@ def row(
         mention=mention,
         id=short_id("Q", item.id),
         path=path,
+        is_here=is_here,
         about=about(item, mention, words),
         due=due(ranked, mention, words),
         age=words.age(item.created_at),
@@ -76,7 +80,8 @@ def about(item: QueueItem, mention: StoredMention | None, words: Words) -> list[
     """Return what one line says of a mention: number, source, intent and topics, tone."""
     said = [short_id("Q", item.id)]
     if mention is not None:
-        said += [mention.source, ", ".join(_subject(mention, words)), words.tone(mention)]
+        subject = ", ".join(_subject(mention, words))
+        said += [words.source(mention.source), subject, words.tone(mention)]
     return [part for part in said if part]
 
 

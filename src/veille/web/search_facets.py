@@ -89,6 +89,8 @@ def _narrowed(asked: Asked, each: Field, value: str) -> str:
 
 
 def _label(each: Field, value: str, words: Words) -> str:
+    if each is Field.SOURCE:
+        return words.source(value)
     head = _HEADS.get(each)
     return wording.visible(value) if head is None else words.label(head, value)
 

@@ -175,7 +175,7 @@ def _excerpt(mention: StoredMention, query: Query | None) -> list[Piece]:
 
 
 def _about(mention: StoredMention, item: QueueItem | None, words: Words) -> list[str]:
-    said_of = [wording.visible(mention.source), words.tone(mention)]
+    said_of = [words.source(mention.source), words.tone(mention)]
     if mention.author:
         said_of.append(words.say("search.author", name=mention.author[:8]))
     if item is not None:

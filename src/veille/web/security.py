@@ -94,8 +94,9 @@ def error_page(request: web.Request, status: int, *, error_id: str | None = None
 def _lacking(request: web.Request, visitor: Visitor, access: Access) -> web.Response:
     """Return the page that says which roles may, and which one this is."""
     say = site_of(request).say
-    roles = ", ".join(say(f"web.role.{role}") for role in Role if may(role, access))
-    text = say("web.error.role.text", roles=roles, role=say(f"web.role.{visitor.role}"))
+    roles = [say(f"web.role.{role}") for role in Role if may(role, access)]
+    role = say(f"web.role.{visitor.role}")
+    text = say.count("web.error.role.text", len(roles), roles=", ".join(roles), role=role)
     return render(request, "error.html", status=403, key="role", text=text, error_id=None)
 
 

@@ -34,7 +34,7 @@ from veille.web.ports import (
 from veille.web.settings import WebSettings
 from veille.web.words import Words
 from veille.wording.catalogue import Catalogue
-from veille.wording.receivers import receiver_names
+from veille.wording.receivers import receiver_names, source_names
 
 _FORM_S = 10.0
 
@@ -44,8 +44,8 @@ class Visitor:
     """Somebody with a live session, or a program with a token of theirs.
 
     `session` is the hash of its token, `csrf` its form token, both "" for a program; `scopes` are
-    what a program may at most. A person who `must_change` the password or `must_enroll` a second
-    factor may do nothing else.
+    what a program may at most, `token` is the number of its token. A person who `must_change` the
+    password or `must_enroll` a second factor may do nothing else.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Visitor:
     language: str | None = None
     since: datetime | None = None
     ends_at: datetime | None = None
+    token: int | None = None
 
     @property
     def is_held(self) -> bool:
@@ -137,6 +138,7 @@ def words_of(request: web.Request) -> Words:
         institution=site.institution,
         topics=site.topics,
         receivers=receiver_names(site.say, site.house.receivers),
+        sources=source_names({one.id: one.name for one in site.house.sources}),
     )
 
 
@@ -162,7 +164,10 @@ def render(
         "wrong": (),  # ids of the fields that a refused form is about
     }
     html = site.templates.get_template(template).render(known | values)
-    return web.Response(text=html, content_type="text/html", charset="utf-8", status=status)
+    page = web.Response(text=html, content_type="text/html", charset="utf-8", status=status)
+    if request.method == "POST":  # a reload and "back" lead to the page of the form, not to it
+        page.headers["HX-Push-Url"] = "false"
+    return page
 
 
 def _address(request: web.Request, values: Mapping[str, object]) -> str:
@@ -181,23 +186,26 @@ def render_watched(
     *,
     marks: Mapping[str, str],
     base: str = "",
+    fresh: str = "",
     status: int = 200,
     **values: object,
 ) -> web.Response:
     """Return a page that stays fresh: `marks` are store.pulse's, of the snapshot it was read from.
 
     When one changes, the page is read again: elements with the same `data-live` are replaced where
-    they stand, others announced. `base` is where it is read when it answers a form ("": here).
+    they stand, others announced. `base` is where it is read when it answers a form ("": here);
+    `fresh` is where what is announced stands, and then `base` is read always.
     """
     words = words_of(request)
     live = {
         "since": " ".join(f"{topic}.{mark}" for topic, mark in marks.items()),
-        "page": base or request.path_qs if request.method == "POST" else request.path_qs,
+        "page": base if base and (fresh or request.method == "POST") else request.path_qs,
+        "fresh": fresh,
         "at": words.moment(words.now),
     }
     page = render(request, template, status=status, live=live, base=base, **values)
-    if request.method == "POST":  # refused: the address stays one that may be reloaded
-        page.headers["HX-Push-Url"] = base or request.path
+    if request.method == "POST" and base:  # refused: the address is one that may be reloaded
+        page.headers["HX-Push-Url"] = base
     return page
 
 

@@ -30,6 +30,7 @@ class Row:
     """A source as the page shows it; `facts` are sentences, `remedy` what to do, "" without."""
 
     id: str
+    name: str
     kind: str
     state: str
     shape: str
@@ -111,6 +112,7 @@ def _row(info: SourceInfo, state: str, loaded: Loaded, house: House, words: Word
     key = f"pages.sources.kind.{info.kind}"
     return Row(
         id=info.id,
+        name=words.source(info.id),
         kind=say(key) if key in say.messages else info.kind,
         state=state,
         shape=SHAPES[state],

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from aiohttp import web
@@ -47,8 +48,9 @@ class StaticFiles:
 FILES = web.AppKey("static_files", StaticFiles)
 
 
+@cache
 def load() -> StaticFiles:
-    """Return the packaged files; an address changes when its content does."""
+    """Return the packaged files, as the first call found them; an address is of its content."""
     paths: dict[str, str] = {}
     files: dict[str, StaticFile] = {}
     for name, body in _bodies():

@@ -188,16 +188,16 @@ def _event(event: Event, names: Mapping[str, str], words: Words) -> Told:
 
 
 def _message(group: Group, mention: StoredMention, words: Words) -> Told:
-    said = words.say(
-        "live.story.message", text=words.excerpt(mention), source=", ".join(group.sources)
-    )
+    sources = ", ".join(map(words.source, group.sources))
+    said = words.say("live.story.message", text=words.excerpt(mention), source=sources)
     if group.count > 1:
         said += " · " + words.say.count("live.story.variants", group.count - 1)
     return Told(at=group.first_at, text=said, kind="message", anchor=f"m-{mention.key}")
 
 
 def _own(mention: StoredMention, words: Words) -> Told:
-    said = words.say("live.story.own", text=words.excerpt(mention), source=visible(mention.source))
+    source = words.source(mention.source)
+    said = words.say("live.story.own", text=words.excerpt(mention), source=source)
     return Told(at=mention.created_at, text=said, kind="own")
 
 

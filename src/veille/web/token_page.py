@@ -8,6 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from veille.domain.errors import InputError
+from veille.domain.text import is_line
 from veille.store import tokens, users
 from veille.store.engine import Db
 from veille.store.tokens import Token
@@ -78,7 +79,7 @@ async def add(request: web.Request) -> web.Response:
     form = await form_of(request)
     name, named = form.get("name", "").strip(), form.get("days", "")
     days = int(named) if named.isascii() and named.isdigit() and len(named) < 4 else 0  # noqa: PLR2004
-    is_sound = 0 < len(name) <= NAME_LENGTH and name.isprintable()
+    is_sound = 0 < len(name) <= NAME_LENGTH and is_line(name)
     if not is_sound or not 0 < days <= LONGEST.days:
         return await _show(request, problem="refused", form=form, status=400)
     try:

@@ -125,6 +125,7 @@ async def bearer(request: web.Request) -> Visitor | None:
         language=owner.language,
         since=known.created_at,
         ends_at=known.expires_at,
+        token=known.id,
     )
 
 

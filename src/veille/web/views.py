@@ -11,13 +11,13 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from veille.domain.analysis import IntentLabel
-from veille.domain.errors import InputError
+from veille.domain.errors import ConflictError, InputError
 from veille.domain.incident import QueueState
 from veille.domain.queue_filter import QueueFilter, parse_filter
 from veille.store import audit, views
 from veille.store.engine import Db
-from veille.store.ranking import Place
 from veille.store.views import EVERYBODY, View
+from veille.web.marks import mark
 from veille.web.site import form_of, see, site_of, visitor_of
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -93,11 +93,6 @@ def is_list(path: str) -> bool:
     return path.partition("?")[0] == "/queue"
 
 
-def page_path(where: QueueFilter, after: Place | None) -> str:
-    """Return the address of the page of a view that begins after a place."""
-    return with_query(path_of(where), f"after={after}" if after else "")
-
-
 def with_query(path: str, more: str) -> str:
     """Return an address that says this, too."""
     return f"{path}{'&' if '?' in path else '?'}{more}" if more else path
@@ -117,13 +112,15 @@ async def add(request: web.Request) -> web.Response:
     owner = owner_of(request, is_shared=bool(form.get("shared")))
 
     def write(db: Db) -> View:
-        where = where_of(form.get("view", ""))
-        return keep(
-            db, owner=owner, name=form.get("name", ""), where=where, actor=actor, now=site.now()
-        )
+        where, name = where_of(form.get("view", "")), form.get("name", "")
+        if owner == EVERYBODY:  # one's own is replaced: nobody else looks at it
+            check_new(db, owner=owner, name=name, where=where)
+        return keep(db, owner=owner, name=name, where=where, actor=actor, now=site.now())
 
     try:
         view = await site.store.write(write)
+    except ConflictError:
+        return see("/queue?done=view_taken")
     except InputError:
         return see("/queue?done=view")
     return see(with_query(path_of(where_of(view.query)), "done=kept"))
@@ -137,12 +134,29 @@ async def remove(request: web.Request) -> web.Response:
     form = await form_of(request)
     owner = owner_of(request, is_shared=bool(form.get("shared")))
 
+    seen = form.get("version", "")
+
     def write(db: Db) -> bool:
+        found = views.get(db, number, owner=owner)
+        if found is not None and seen != str(mark(found)):
+            raise ConflictError(f'view "{found.name}" was changed by somebody else: load it again')
         return drop(db, number, owner=owner, actor=actor, now=site.now())
 
-    if not await site.store.write(write):
+    try:
+        gone = await site.store.write(write)
+    except ConflictError:
+        return see("/queue?done=view_changed")
+    if not gone:
         raise web.HTTPNotFound
     return see("/queue?done=removed")
+
+
+def check_new(db: Db, *, owner: str, name: str, where: QueueFilter) -> None:
+    """Raise ConflictError where the owner has a view of this name with another filter."""
+    known = {each.name: each for each in views.list_(db, owner) if each.is_shared == (not owner)}
+    found = known.get(name.strip())
+    if found is not None and found.query != where.query():
+        raise ConflictError(f'view "{found.name}" is there already, with another filter')
 
 
 def keep(db: Db, *, owner: str, name: str, where: QueueFilter, actor: str, now: datetime) -> View:

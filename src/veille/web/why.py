@@ -108,6 +108,7 @@ def told(request: web.Request, found: WhyNot) -> list[str]:
         topics=words.topics,
         rules={} if asker is None else asker.rules(),
         receivers=words.receivers,
+        sources=words.sources,
     )
     return sentences(found, voice)
 

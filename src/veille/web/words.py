@@ -56,6 +56,7 @@ class Words:
     institution: str = ""
     topics: Mapping[str, str] = field(default_factory=dict)
     receivers: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def shape(self, severity: Severity) -> str:
         """Return the shape that goes with the word."""
@@ -233,7 +234,7 @@ class Words:
             "urgency": self.urgency(mention),
             **self._read(mention),
             "places": ", ".join(self.places([mention])),
-            "source": mention.source,
+            "source": self.source(mention.source),
             "published": self.at(mention.created_at),
             "received": self.at(mention.received_at),
             "language": mention.lang or "",
@@ -303,6 +304,10 @@ class Words:
             return []
         said = card_words(self.say, mention.card, self.timezone.key)
         return [(self.say(f"card.label.{key}"), text) for key, text in said.items()]
+
+    def source(self, id: str) -> str:
+        """Return what people call a source, its id where config.toml has no name for it."""
+        return self.sources.get(id) or wording.visible(id)
 
     def places(self, mentions: Iterable[StoredMention]) -> list[str]:
         """Return the three places most messages name, the most named first."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from veille.domain.card import Card, Count, Slot, Span, Vulnerable
 from veille.wording.catalogue import Catalogue
-from veille.wording.format import clock, excerpt, number, visible
+from veille.wording.format import clock, excerpt, number, one_line, visible
 
 _PLACES = 3
 _SPAN = 80
@@ -53,4 +53,4 @@ def _time(say: Catalogue, time: Slot[datetime | None] | None, zone: str) -> str:
 
 
 def _quoted(span: Span) -> str:
-    return excerpt(visible(" ".join(span.text.split())), _SPAN)
+    return excerpt(visible(one_line(span.text)), _SPAN)

@@ -8,8 +8,11 @@ from functools import cache
 from importlib import resources
 
 from veille.domain.errors import ConfigError
+from veille.wording.spaces import no_breaks
 
 LANGUAGES = ("fr", "en")
+_PLAIN = ("queue.template.", "start.config.")
+"""What people go on writing, in an answer or in config.toml: typed with plain spaces."""
 
 
 class Catalogue:
@@ -56,4 +59,8 @@ def catalogue(language: str) -> Catalogue:
         if file.name.endswith(".toml"):
             table = tomllib.loads(file.read_text(encoding="utf-8"))
             messages |= _flatten(file.name.removesuffix(".toml"), table)
+    if language == "fr":
+        messages |= {
+            key: no_breaks(text) for key, text in messages.items() if not key.startswith(_PLAIN)
+        }
     return Catalogue(language, messages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from veille.domain.coordination import Coordination
 from veille.wording.catalogue import Catalogue
 from veille.wording.format import measure, number
+from veille.wording.reasons import listed
 
 
 def coordination_words(say: Catalogue, found: Coordination | None) -> str:
@@ -32,4 +33,4 @@ def coordination_words(say: Catalogue, found: Coordination | None) -> str:
                 days=number(say, found.days),
             )
         )
-    return " ; ".join(said)
+    return listed(said, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import datetime, timedelta
 from functools import cache
@@ -11,6 +12,7 @@ from veille.domain.errors import ConfigError
 from veille.wording.catalogue import Catalogue
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_BREAKING = re.compile(r"[^\S\u00a0\u202f]\s*|[\u00a0\u202f]\s+")
 _LOOK_BACK = 40  # an excerpt ends at a space if there is one within so many characters
 _VISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -120,12 +122,17 @@ def visible(text: str) -> str:
     return "".join(_shown(text, i) for i in range(len(text)))
 
 
+def one_line(text: str) -> str:
+    """Return text on one line without blanks at its ends; a no-break space alone stays as it is."""
+    return _BREAKING.sub(" ", text).strip()
+
+
 def excerpt(text: str, limit: int) -> str:
     """Return text on one line in at most limit code points, cut at a space, `…` at the cut.
 
     No combining mark or half of a joined emoji is left at the cut.
     """
-    line = " ".join(text.split())
+    line = one_line(text)
     if len(line) <= limit:
         return line
     if limit < 1:

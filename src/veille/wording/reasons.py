@@ -216,10 +216,10 @@ def field(say: Catalogue, name: str) -> str:
     return say(key) if key in say.messages else name
 
 
-def label(say: Catalogue, name: str, value: str, topics: Mapping[str, str]) -> str:
-    """Return one value of a field as people read it."""
-    if name in {"topic", "topics"}:
-        return topics.get(value, value)
+def label(say: Catalogue, name: str, value: str, names: Mapping[str, str]) -> str:
+    """Return one value of a field as people read it; `names` are of topics, or of sources."""
+    if name in {"topic", "topics", "source"}:
+        return names.get(value, value)
     head = _HEADS.get(name)
     for key in (f"web.{head}.{value}", f"card.{head}.{value}", f"why.value.{name}.{value}"):
         if head is not None and key in say.messages:
@@ -236,19 +236,19 @@ def _number(say: Catalogue, written: str) -> str:
     return number(say, float(written), decimals=len(written.partition(".")[2]))
 
 
-def wanted(say: Catalogue, name: str, written: str, topics: Mapping[str, str]) -> str:
+def wanted(say: Catalogue, name: str, written: str, names: Mapping[str, str]) -> str:
     """Return what a condition asks, from how the rule writes it: `>= 0.8` is « au moins 0,8 »."""
-    parts = [_wanted(say, name, part.strip(), topics) for part in written.split(", ")]
+    parts = [_wanted(say, name, part.strip(), names) for part in written.split(", ")]
     return ", ".join(part for part in parts if part)
 
 
-def _wanted(say: Catalogue, name: str, part: str, topics: Mapping[str, str]) -> str:
+def _wanted(say: Catalogue, name: str, part: str, names: Mapping[str, str]) -> str:
     found = _ASKED.fullmatch(part)
     if found is not None and found[1] in _SIGNS and name not in _CODES:
         value = _number(say, found[2])
         return say(f"why.bound.{_SIGNS[found[1]]}", threshold=value)
     sign, value = ("!=", part[2:].strip()) if part.startswith("!=") else ("=", part.lstrip("= "))
-    said = label(say, name, value, topics)
+    said = label(say, name, value, names)
     return say("why.asked.other_than", value=said) if sign == "!=" else said
 
 

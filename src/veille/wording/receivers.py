@@ -1,4 +1,4 @@
-"""What people call a receiver: the name it was given, else a word for its kind."""
+"""What people call a receiver or a source: the name it was given, else a word or its id."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def receiver_names(say: Catalogue, receivers: Sequence[Receiver]) -> Mapping[str
     """Return by id what each is called; of several of a kind without names, with the id."""
     unnamed = Counter(each.kind for each in receivers if not each.name)
     return {each.id: _name(say, each, unnamed[each.kind]) for each in receivers}
+
+
+def source_names(names: Mapping[str, str]) -> Mapping[str, str]:
+    """Return by id what each source is called: the name of config.toml, its id where that is ""."""
+    return {id: visible(name or id) for id, name in names.items()}
 
 
 def _name(say: Catalogue, receiver: Receiver, alike: int) -> str:

@@ -23,7 +23,7 @@ _TELLING = 3
 class Voice:
     """The language, the town's time zone, what time it is, and names by id.
 
-    Of topics, of rules, of receivers: what has none is called by its id.
+    Of topics, of rules, of receivers, of sources: what has none is called by its id.
     """
 
     say: Catalogue
@@ -32,6 +32,11 @@ class Voice:
     topics: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
     receivers: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self, field: str) -> Mapping[str, str]:
+        """Return what the values of a rule's field are called, by id."""
+        return self.sources if field == "source" else self.topics
 
     def time(self, at: datetime | None) -> str:
         """Return when something was, as people say it: `à 02:14`, `le dim. 18 janv. à 02:14`."""
@@ -128,7 +133,7 @@ def _elsewhere(answer: WhyNot, failed: Asked, voice: Voice) -> str:
 def asked(failed: Asked, voice: Voice) -> str:
     """Return why a mention does not meet a condition, as a sentence."""
     say, name = voice.say, failed.field
-    wanted = reasons.wanted(say, name, failed.wanted, voice.topics)
+    wanted = reasons.wanted(say, name, failed.wanted, voice.names(name))
     if name == "any":
         firsts = [next((one for one in part if not one.holds), None) for part in failed.parts]
         told = [asked(one, voice) for one in firsts if one is not None][:_TELLING]
@@ -165,5 +170,5 @@ def _found(one: Asked, voice: Voice) -> str:
     if not values:
         return say("why.asked.nothing")
     return ", ".join(
-        visible(reasons.label(say, one.field, value, voice.topics)) for value in values
+        visible(reasons.label(say, one.field, value, voice.names(one.field))) for value in values
     )

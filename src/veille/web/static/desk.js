@@ -60,6 +60,15 @@ function count() {
   bar.classList.toggle("some", number > 0);
 }
 
+// "Back" leads to the list as it was read, not to a new one.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".queue a.row, a[rel=next]");
+  const page = document.getElementById("live")?.dataset;
+  if (!link || !page?.fresh) return;
+  const row = link.id ? `#${link.id}` : "";
+  history.replaceState(history.state, "", page.page + row);
+});
+
 document.addEventListener("change", (event) => event.target.closest("#bulk") && count());
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#pick-all")) return;

@@ -13,10 +13,12 @@ function rows() {
 
 // The row in hand is kept when the focus goes to what a form said.
 let hand = { at: -1 };
-document.addEventListener("focusin", (event) => {
-  const row = event.target.closest("[data-row]");
+function take(row) {
   if (row) hand = { at: rows().indexOf(row), name: row.dataset.live };
-});
+}
+document.addEventListener("focusin", (event) => take(event.target.closest("[data-row]")));
+// who comes back to a row goes on there
+take(document.getElementById(location.hash.slice(1))?.closest("[data-row]"));
 
 function found(all, step) {
   const at = all.findIndex((row) => row.contains(document.activeElement));

@@ -19,22 +19,27 @@ function say(place, text, link, href) {
 }
 
 // What stands on the page: how much is news, and whether we hear of news at all.
-const state = { seen: words?.since, at: words?.at, news: new Set(), told: "", alarms: alarms(document), isGone: false, tries: 0 };
+const state = { seen: words?.since, at: words?.at, news: new Set(), more: more(document), told: "", alarms: alarms(document), isGone: false, tries: 0 };
 
 // What is critical on a page, and what is said of it when it becomes so.
 function alarms(page) {
   return new Map([...page.querySelectorAll("[data-alarm]")].map((e) => [e.dataset.live, e.dataset.alarm]));
 }
 
+// What a list holds back until it is asked for: it says so itself.
+function more(page) {
+  return Number(page.querySelector("[data-news]")?.dataset.news ?? 0);
+}
+
 function tell() {
   if (state.isGone) return say(live, words.over, words.login, "/login");
   if (state.tries) return say(live, words.offline.replace("{at}", state.at));
-  const count = state.news.size;
+  const count = state.news.size + state.more;
   document.title = count ? `(${count}) ${title}` : title;
   if (!count) return say(live, state.told);
   const isList = [...state.news].some((name) => name.startsWith("-"));
   const text = isList ? words.changed : count === 1 ? words.one : words.other.replace("{count}", count);
-  say(live, [...new Set([state.told, text])].filter(Boolean).join(" "), words.refresh, words.page);
+  say(live, [...new Set([state.told, text])].filter(Boolean).join(" "), words.refresh, words.fresh || words.page);
 }
 
 // What has changed under the eyes of who reads is said until they go on (WCAG 2.2, 4.1.3).
@@ -92,6 +97,7 @@ function apply(page) {
   const said = [...now].filter(([name]) => !state.alarms.has(name)).map(([, text]) => text);
   if (said.length) say(alarm, said.join(" "), ...(isAwake ? [] : [words.refresh, words.page]));
   state.alarms = now;
+  state.more = more(page);
   const here = new Map([...document.querySelectorAll("[data-live]")].map((e) => [e.dataset.live, e]));
   const news = new Set();
   const told = [];
@@ -229,20 +235,46 @@ addEventListener("beforeunload", () => { late = setTimeout(() => say(live, words
 addEventListener("pageshow", () => clearTimeout(late));
 document.addEventListener("htmx:beforeRequest", () => { late = setTimeout(() => say(live, words.slow), LATE_MS); });
 document.addEventListener("htmx:afterRequest", () => { clearTimeout(late); live && tell(); });
-// What a form did is read out where it was sent from: the focus would be lost with its button.
+// Who acts on a row of a list goes on at the next one, and is told what was done.
+const heard = document.getElementById("heard");
+let goesOn;
+document.addEventListener("submit", (event) => {
+  const acted = event.submitter?.closest("[data-row]");
+  goesOn = (acted?.nextElementSibling ?? acted ?? document.activeElement?.closest("[data-row]"))?.dataset.live;
+}, { capture: true });
+// What another form did is read out where it was sent from: the focus would be lost with its button.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id !== "content") return;
   const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
   title = page.title;
   if (words) words.page = page.getElementById("live")?.dataset.page ?? "";
   state.news = new Set(); // all of it is on the page now
+  state.more = more(document);
   const said = event.target.querySelector(".notice[role]") ?? event.target;
+  const row = goesOn && event.target.querySelector(`[data-row][data-live="${goesOn}"] a[href]`);
+  if (row && !said.matches(".bad")) {
+    heard.textContent = said.matches(".notice") ? said.textContent : "";
+    row.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+    return;
+  }
   said.tabIndex = -1;
   said.focus({ preventScroll: true });
 });
 // A link to what is folded opens it, in browsers that do not by themselves.
-addEventListener("hashchange", () => {
-  const fold = document.getElementById(location.hash.slice(1))?.closest("details");
-  if (fold) fold.open = true;
+function unfold() {
+  const place = document.getElementById(location.hash.slice(1));
+  const fold = place?.closest("details:not([open])");
+  if (!fold) return;
+  fold.open = true;
+  place.scrollIntoView();
+}
+addEventListener("hashchange", unfold);
+unfold();
+// Paper has it all, in browsers whose style cannot open a fold.
+const folds = () => document.querySelectorAll("details.rest:not([open])");
+addEventListener("beforeprint", () => { for (const fold of folds()) { fold.open = true; fold.dataset.printed = "1"; } });
+addEventListener("afterprint", () => {
+  for (const fold of document.querySelectorAll("details[data-printed]")) { fold.open = false; delete fold.dataset.printed; }
 });
 document.addEventListener("htmx:sendError", () => say(live, words.offline.replace("{at}", state.at)));

@@ -195,7 +195,10 @@ public_url = "http://127.0.0.1:{port}"
 
 
 def town(folder: Path, database: Path) -> tuple[subprocess.Popen[str], str]:
-    """Start the daemon on a copy of the database; return it and its address once it is ready."""
+    """Start the daemon on a copy of the database; return it and its address once it is ready.
+
+    Its rules have then counted their past, which they do once.
+    """
     (folder / "data").mkdir(parents=True)
     shutil.copy(database, folder / "data" / "veille.db")
     with socket.socket() as probe:
@@ -214,12 +217,13 @@ def town(folder: Path, database: Path) -> tuple[subprocess.Popen[str], str]:
     while True:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
-                if answer.status == 200:
+                said = (folder / "log").read_text()
+                if answer.status == 200 and ("past_counting" in said) == ('"left": 0' in said):
                     return daemon, url
         except OSError:
             if daemon.poll() is not None:
                 raise SystemExit((folder / "log").read_text()) from None
-            time.sleep(0.2)
+        time.sleep(0.2)
 
 
 def append(path: Path, rate: float) -> None:

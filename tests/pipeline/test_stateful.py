@@ -94,8 +94,10 @@ async def test_rules_that_remember_say_the_same_after_a_kill_at_any_commit(
 ) -> None:
     many = 1_000_000
     whole, left = await _play(stages, tmp_path / "whole.db", many)
-    fired = {data.get("rule") for _, kind, _, data in whole if kind == "alert.firing"}
-    assert fired >= {"quiet", "left", "waiting", "tag", "chain", "angry", "alone"}
+    told = {(kind, data.get("rule")) for _, kind, _, data in whole}
+    over = {"waiting", "tag", "chain", "angry", "alone"}
+    assert told >= {("alert.firing", rule) for rule in {"quiet", "left", *over}}
+    assert told >= {("alert.resolved", rule) for rule in over}
     for lives in range(1, many - left, (many - left) // 10):
         path = tmp_path / f"{lives}.db"
         await _play(stages, path, lives)

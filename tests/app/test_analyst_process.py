@@ -45,6 +45,7 @@ def test_a_stop_sent_to_the_whole_service_leaves_its_step_to_finish(
     analyst: AnalystProcess,
 ) -> None:
     before = analyst.pid
+    assert os.getpgid(before) == before  # a terminal's ^C does not reach it, not even at the start
     for name in (signal.SIGTERM, signal.SIGINT):
         os.kill(before, name)
         assert len(analyst.analyze([FIRE])) == 1
@@ -75,6 +76,25 @@ def test_a_model_that_cannot_be_loaded_says_so_here() -> None:
     analyst = AnalystProcess(ModelSettings(directory="/nowhere"), ())
     with pytest.raises(ModelError, match=r"/nowhere.*no readable model\.toml"):
         analyst.wait()
+    analyst.close()
+
+
+class Upgrade:
+    """Makes the other process answer with what this one does not know."""
+
+    def __reduce__(self) -> object:
+        return exec, (
+            "import veille.app.analyst_process as new\n"
+            "class New(Exception): __module__ = new.__name__\n"
+            "new.New, new._sendable = New, lambda error: New()",
+        )
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_waits_for_an_answer_that_cannot_be_read_is_told() -> None:
+    analyst = AnalystProcess(ModelSettings(directory="/nowhere"), ())
+    with pytest.raises(AnalystLostError):
+        analyst._life.ask("load", Upgrade()).result(30)
     analyst.close()
 
 

@@ -128,6 +128,13 @@ def test_when_it_is_due(case: tuple[str, Opening, str, int, str]) -> None:
     assert elapsed(begun, wanted, hours) == lasting
 
 
+def test_a_local_time_over_a_turn_of_clocks_counts_what_passes() -> None:
+    begun = datetime(2027, 3, 27, 23, tzinfo=PARIS)
+    over = datetime(2027, 3, 28, 6, tzinfo=PARIS)
+    assert elapsed(begun, over, NIGHTS) == timedelta(hours=6)
+    assert due(begun, timedelta(hours=6), NIGHTS) == over.astimezone(UTC)
+
+
 def test_nobody_is_there_at_the_closing_time_and_somebody_is_at_the_opening() -> None:
     found = [
         is_open(moment(f"2026-04-14 {clock}"), LUNCH)

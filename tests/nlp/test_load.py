@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -23,6 +26,15 @@ def copied(tmp_path: Path) -> Path:
 
 def load_from(directory: Path) -> None:
     load_encoder(ModelSettings(directory=str(directory), threads=1))
+
+
+def test_nothing_is_kept_at_home_to_be_sent_to_the_maker_of_the_runtime(tmp_path: Path) -> None:
+    code = "from pathlib import Path; from veille.nlp.load import _session; _session(b'', Path())"
+    env = {k: v for k, v in os.environ.items() if k not in {"ORT_DISABLE_TELEMETRY", "CI"}}
+    env |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=False)
+    assert b"model.onnx cannot be run" in run.stderr  # the runtime began
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "reference.jsonl"])

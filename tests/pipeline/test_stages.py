@@ -20,12 +20,12 @@ from veille.domain.analysis import (
     UrgencyLabel,
 )
 from veille.domain.card import Card, Hazard, Slot
-from veille.domain.errors import ConflictError, ModelError
+from veille.domain.errors import AnalystLostError, ConflictError, ModelError
 from veille.domain.incident import IncidentState, QueueState
 from veille.domain.mention import Batch
 from veille.domain.notification import OutboxRow
 from veille.pipeline.actions import Actions
-from veille.pipeline.analyze import Analyze
+from veille.pipeline.analyze import Analyst, Analyze
 from veille.pipeline.sweep import Sweep
 from veille.privacy.settings import PrivacySettings
 from veille.store import audit, incidents, mentions, outbox, queue, timeline, work
@@ -195,6 +195,39 @@ async def test_a_model_that_reads_nothing_is_broken_and_parks_nobody(
     with pytest.raises(ModelError):
         await town.analyze.step(town.now)
     assert await store.read(mentions.counts) == {"new": 2}
+
+
+class Mortal:
+    """Dies of each text that has one of these words; the next call finds it alive again."""
+
+    def __init__(self, inner: Analyst, *words: str) -> None:
+        self._inner = inner
+        self._words = words
+
+    def analyze(self, passages: Sequence[Passage]) -> list[Analysis]:
+        if any(word in passage.text for word in self._words for passage in passages):
+            raise AnalystLostError("the process ended")
+        return self._inner.analyze(passages)
+
+
+async def test_texts_that_kill_the_analyst_are_parked_even_when_no_other_waits(
+    town: Town, store: SqliteStore
+) -> None:
+    town.analyze = Analyze(store, Mortal(town.analyze.analyst, "poison"))
+    await town.say("un poison", "un autre poison")
+    for _ in range(12):
+        await town.work(later=timedelta(minutes=10))
+    assert await store.read(mentions.counts) == {"parked": 2}
+
+
+async def test_an_analyst_that_dies_of_any_text_parks_nobody(
+    town: Town, store: SqliteStore
+) -> None:
+    town.analyze = Analyze(store, Mortal(town.analyze.analyst, ""))
+    await town.say("tout va bien")
+    with pytest.raises(ModelError):
+        await town.analyze.step(town.now)
+    assert await store.read(mentions.counts) == {"new": 1}
 
 
 async def test_new_evidence_after_a_person_resolved_it_opens_another_incident(

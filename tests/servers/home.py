@@ -27,6 +27,8 @@ from veille.store.protocol import Store
 from veille.web.house import House, SourceInfo
 
 PARIS = ZoneInfo("Europe/Paris")
+PAGE = "Page <b>Facebook</b> " + "x" * 200
+"""What a source is called."""
 PEOPLE = (
     PersonSettings(id="Camille", name="Camille Roux", receivers=("sms-camille",)),
     PersonSettings(id="Sacha", name="Sacha <b>Martin</b>", receivers=("sms-sacha",)),
@@ -74,7 +76,7 @@ def home(store: Store, now: Callable[[], datetime]) -> House:
         sources=(
             SourceInfo(id="presse", kind="rss", poll=timedelta(minutes=5)),
             SourceInfo(id="mastodon", kind="mastodon"),
-            SourceInfo(id="facebook", name="Page <b>Facebook</b>", kind="webhook", is_own=True),
+            SourceInfo(id="facebook", name=PAGE, kind="webhook", is_own=True),
         ),
         quota=lambda: {"mastodon": 212.0},
         rules=rulebook(packaged("rules"), now),

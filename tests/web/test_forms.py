@@ -22,6 +22,12 @@ async def test_bytes_that_are_no_text_are_a_bad_request(
     assert "Rien n&#39;a changé" in answer.text
 
 
+async def test_a_body_that_does_not_unpack_is_a_bad_request(town: Town, stranger: Browser) -> None:
+    headers = {"Content-Type": FORM, "Content-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"}
+    answer = await stranger.ask("POST", "/login", data=b"name=Camille", headers=headers)
+    assert answer.status == 400
+
+
 async def test_a_body_that_is_no_form_has_no_token(town: Town, camille: Browser) -> None:
     headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
     answer = await camille.ask("POST", "/incidents/1/take", data=b"{}", headers=headers)

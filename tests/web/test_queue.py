@@ -337,15 +337,22 @@ async def test_what_comes_into_a_list_of_old_is_announced_where_it_would_stand(
 ) -> None:
     await town.store.write(fill(PAGE))
     page = await camille.get("/queue")
-    back = standing(page)
+    back, opened = standing(page), rows(page)
     graver = Flag(key=f"{1024:032x}", rule="r", severity=Severity.CRITICAL, at=town.clock.now)
     await town.store.write(lambda db: queue.flag(db, [graver]))  # of the second page, so far
     again = await camille.get(back)
     assert rows(again) == rows(page)
     assert "1 nouvelle mention." in again.text
-    for order in ("order=1.2.3.4", "order=1.2.3.4.x", "order=1.2.3.4." + "1." * 30 + "1"):
+    late = f"{10**17}.2.3.4"
+    for order in ("order=1.2.3.4", "order=1.2.3.4.x", "order=1.2.3.4." + "1." * 30 + "1",
+                  f"order={late}.1", f"after={late}"):  # fmt: skip
         assert (await camille.get(f"/queue?{order}")).status == 400, order
     assert rows(await camille.get("/queue?order=1.2.3.4.1.999.1")) == ["Q1"]
+    done = "UPDATE queue SET state = 'closed' WHERE id IN (SELECT value FROM json_each(?))"
+    await town.store.write(lambda db: db.execute(done, (f"[{','.join(o[1:] for o in opened)}]",)))
+    page = await camille.get(back)
+    assert rows(page) == opened, "all of them are done with"
+    assert "Aperçu pour les 2 de la vue" in page.text
 
 
 async def test_a_full_page_weighs_less_than_150_kb_with_all_it_loads(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from servers.home import shipped
+from servers.home import PAGE, shipped
 from veille.domain.alert import Alert, AlertState, Condition, Severity
 from veille.rules.silence import Heard
 from veille.store import alerts, memories, sources
@@ -59,13 +60,15 @@ async def test_a_source_is_called_by_its_name_wherever_it_is_told_and_filtered_b
             db, "facebook", at=at, accepted=1, unmatched=0, rejected=0, unknown_fields=0
         )
 
-    called = "Page &lt;b&gt;Facebook&lt;/b&gt;"
+    called = html.escape(PAGE)
     page = (await dominique.get("/sources")).text
     assert f'<strong>{called}</strong> <code class="small quiet">facebook</code>' in page
     assert "<code" not in row(page, "presse")  # called by its id: once is enough
     await town.store.write(rename)
     for path in ("/queue", "/queue/1", "/incidents/1"):
-        assert called in (await dominique.get(path)).text, path
+        told = (await dominique.get(path)).text
+        assert called in told, path
+        assert "· facebook" not in told, path
     assert f'<option value="facebook">{called}</option>' in (await dominique.get("/queue")).text
 
 

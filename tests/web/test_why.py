@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from veille.domain.errors import AnalystLostError
 from veille.domain.explanation import Explanation, Weight
 from veille.domain.record import Tombstone
 from veille.store import mentions
@@ -55,6 +56,17 @@ async def test_a_stranger_gets_no_reasons(town: Town, stranger: Browser) -> None
     answer = await stranger.get("/queue/1/why")
     assert answer.path.startswith("/login")
     assert town.teller.asked == []
+
+
+async def test_when_the_model_died_meanwhile_it_is_to_be_asked_again(
+    town: Town, dominique: Browser
+) -> None:
+    async def die() -> None:
+        raise AnalystLostError("of another's text")
+
+    town.teller.meanwhile = die
+    page = await dominique.get("/queue/1/why")
+    assert (page.status, page.headers["Retry-After"]) == (503, "5")
 
 
 async def test_who_asks_while_another_text_is_explained_is_told_to_try_again(

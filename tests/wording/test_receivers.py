@@ -26,5 +26,5 @@ def test_a_receiver_is_called_by_its_name_else_by_its_kind_and_by_its_id_where_t
 
 
 def test_a_source_is_called_by_its_name_else_by_its_id() -> None:
-    found = source_names({"presse": "", "fb": "Page de la ville\u202e"})
-    assert found == {"presse": "presse", "fb": "Page de la ville⟨U+202E⟩"}
+    found = source_names({"presse": "", "bus": " ", "fb": " Page de la ville\u202e"})
+    assert found == {"presse": "presse", "bus": "bus", "fb": "Page de la ville⟨U+202E⟩"}

@@ -28,6 +28,7 @@ FR, EN = catalogue("fr"), catalogue("en")
         ("Lieux :", "Lieux\u00a0:"),
         ("(seuil : 3) ?", "(seuil\u00a0: 3)\u202f?"),
         ("{count} mentions, +{count} variante", "{count}\u00a0mentions, +{count}\u00a0variante"),
+        ("{count} « info »", "{count}\u00a0«\u00a0info\u00a0»"),
         ("{{count}} nouveautés.", "{{count}}\u00a0nouveautés."),
         ("{hours} h, 40 %, 5 min", "{hours}\u00a0h, 40\u202f%, 5\u00a0min"),
         ("1 048 576 octets", "1\u202f048\u202f576\u00a0octets"),

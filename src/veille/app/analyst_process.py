@@ -93,6 +93,7 @@ class _Life:
                 [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                process_group=0,  # ^C in a terminal, before it knows that it is not meant
             )
         self._line = Connection(ours.detach())
         self._lock = threading.Lock()
@@ -118,17 +119,23 @@ class _Life:
     def close(self) -> None:
         """Cut the line, which ends it."""
         self._is_closed = True
-        with suppress(OSError), socket.socket(fileno=os.dup(self._line.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+        self._cut()
         self._listener.join()
 
+    def _cut(self) -> None:
+        with suppress(OSError), socket.socket(fileno=os.dup(self._line.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
     def _listen(self) -> None:
-        with suppress(EOFError, OSError):
-            while True:
-                number, is_well, said = self._line.recv()
-                future = self._asked.pop(number)
-                (future.set_result if is_well else future.set_exception)(said)
-        self._end()
+        try:
+            with suppress(EOFError, OSError):
+                while True:
+                    number, is_well, said = self._line.recv()
+                    future = self._asked.pop(number)
+                    (future.set_result if is_well else future.set_exception)(said)
+        finally:  # or an answer cannot be read, of a veille that was upgraded meanwhile
+            self._cut()
+            self._end()
 
     def _end(self) -> None:
         with self._lock:

@@ -43,6 +43,7 @@ def due(start: datetime, lasting: timedelta, hours: Opening) -> datetime:
     What starts outside of hours starts at the next opening; what is over at a closing time is due
     then, not at the opening after. Where ten years have too few hours, it is due after these.
     """
+    start = start.astimezone(UTC)  # local times add up as clocks show them, not as time passes
     left, day = lasting, _first_day(start, hours)
     last = start + YEARS if start.year < date.max.year - 11 else start
     while day <= last.date():
@@ -64,6 +65,7 @@ def elapsed(start: datetime, end: datetime, hours: Opening) -> timedelta:
     """
     if end <= start:
         return timedelta(0)
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
     start = max(start, end - YEARS) if end.year > date.min.year + 11 else start
     total, day = timedelta(0), _first_day(start, hours)
     while day <= end.astimezone(hours.zone).date():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -230,6 +231,8 @@ def _tokenizer(data: bytes, max_length: int) -> Any:  # Any: tokenizers ships no
 
 
 def _session(data: bytes, folder: Path) -> Any:  # Any: onnxruntime ships no types
+    # else, since 1.29, it tells Microsoft of the machine, the program and the model
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # heavy
 
     options = onnxruntime.SessionOptions()

@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from veille.domain.analysis import Analysis, Passage
-from veille.domain.errors import ModelError, StoreError
+from veille.domain.errors import AnalystLostError, ModelError, StoreError
 from veille.pipeline.clustering import Clustering, Placed, Result
 from veille.pipeline.passages import Surroundings
 from veille.store import work
@@ -26,6 +26,9 @@ BATCH = 64
 
 READ_S = 120.0
 """A batch takes a second; a model that hangs this long is broken."""
+
+PLAIN = Passage(text="La mairie est ouverte demain.")
+"""What every model reads."""
 
 log = structlog.get_logger()
 
@@ -77,22 +80,37 @@ class Analyze:
     async def _one_by_one(self, claimed: Sequence[work.Work], now: datetime) -> None:
         """Analyze each mention of a failed batch alone; only the guilty ones are put aside.
 
-        Raises ModelError when none of several can be read: then the model is broken, not they.
+        Raises ModelError when none of several can be read, or when the model dies of any text: then
+        the model is broken, not they.
         """
         failed: dict[str, str] = {}
+        deadly = 0
         for item in claimed:
             await self._clustering.follow()
             try:
                 await self._clustering.save(await self._read([item]), now)
             except StoreError:
                 raise
+            except AnalystLostError as error:
+                await self._require_alive()
+                # at once: each costs a start of the model, and many may outlast the watchdog
+                await self._store.write(partial(_fail, item.key, _cause(error), now))
+                deadly += 1
             except Exception as error:  # noqa: BLE001 the edge of the step: counted and stored
-                failed[item.key] = f"{type(error).__name__} in analysis"
-        if len(claimed) > 1 and len(failed) == len(claimed):
+                failed[item.key] = _cause(error)
+        if len(failed) > 1 and len(failed) + deadly == len(claimed):
             raise ModelError(f"none of {len(claimed)} mentions could be read: the model is broken")
         for key, cause in failed.items():
             await self._store.write(partial(_fail, key, cause, now))
-        self.is_busy = bool(failed)
+        self.is_busy = bool(failed or deadly)
+
+    async def _require_alive(self) -> None:
+        """Raise ModelError when the model dies of a plain sentence too: no text is guilty then."""
+        try:
+            async with asyncio.timeout(READ_S):
+                await asyncio.to_thread(self._analyst.analyze, [PLAIN])
+        except AnalystLostError as error:
+            raise ModelError("the model dies of a plain sentence: it is broken") from error
 
     async def _read(self, claimed: Sequence[work.Work]) -> list[Placed]:
         found = await self.analyses(claimed)
@@ -110,6 +128,10 @@ class Analyze:
         return self._around.passage(
             item.text, at=item.created_at, watches=item.watches, has_media=item.has_media
         )
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__} in analysis"
 
 
 def _fail(key: str, cause: str, now: datetime, db: Db) -> None:

@@ -116,7 +116,7 @@ def remove_template(db: Db, name: str, *, version: int | None = None) -> Templat
         raise InputError(f'no shared template is called "{name}"')
     if version not in {None, found.version}:
         raise ConflictError(f'template "{name}" was changed by somebody else: load it again')
-    db.execute("DELETE FROM templates WHERE name = ?", (name,))
+    db.execute("DELETE FROM templates WHERE id = ?", (found.id,))
     return found
 
 

@@ -40,6 +40,8 @@ _ORDERS = {
 """What lies beyond a place, and in which order: of what is done with or not, backwards or not."""
 DIGITS = 18
 """Of a number in an address: what a column holds has 19 at most."""
+_MICROS_DIGITS = 16
+"""Of a moment in an address, in microseconds: until 2286, which every time zone can write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,7 @@ def parse_place(text: str) -> Place:
     numbers = [part for part in (parts[:1] + parts[2:]) if part.isascii() and part.isdigit()]
     is_number = len(parts) == 4 and len(numbers) == 3  # noqa: PLR2004 as Place.__str__ writes it
     is_long = any(len(part) > DIGITS for part in parts)
+    is_long |= any(len(part) > _MICROS_DIGITS for part in parts[0:3:2])
     if not is_number or is_long or not (parts[1] + "0").isdigit():
         raise InputError("after: no place in the queue: begin at its first page")
     try:

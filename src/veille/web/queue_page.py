@@ -149,7 +149,7 @@ def _news(count: int, words: Words) -> str:
 
 def _beyond(count: int, rows: Sequence[Row], words: Words) -> str:
     """Return what the button says that is for the whole view, "" where the page shows all of it."""
-    if count <= len(rows):
+    if count <= sum(row.is_here for row in rows):
         return ""
     key = "first" if count > BULK_LIMIT else "all"
     return words.say(f"views.bulk.preview_{key}", count=min(count, BULK_LIMIT))

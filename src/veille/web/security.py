@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from veille.domain.access import Access, Role, may
-from veille.domain.errors import StoreError
+from veille.domain.errors import AnalystLostError, StoreError
 from veille.web import sessions, tokens
 from veille.web.api import pace, problems
 from veille.web.api.problems import Kind, Refused
@@ -116,7 +116,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if "Allow" in answer.headers:
             response.headers["Allow"] = answer.headers["Allow"]
         return response
-    except (StoreError, TimeoutError) as error:
+    except (AnalystLostError, StoreError, TimeoutError) as error:
         response = _failed(request, error, 503)
         response.headers["Retry-After"] = "5"
         return response

@@ -221,7 +221,8 @@ async def form_of(request: web.Request) -> Mapping[str, str]:
             form = await request.post()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-    except (ValueError, LookupError) as error:  # bytes that are not in the charset, or no charset
+    # not in the charset, no charset, not packed as the headers say
+    except (ValueError, LookupError, web.RequestPayloadError) as error:
         raise web.HTTPBadRequest from error
     return {name: value for name, value in form.items() if isinstance(value, str)}
 

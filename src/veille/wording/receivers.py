@@ -27,7 +27,7 @@ def receiver_names(say: Catalogue, receivers: Sequence[Receiver]) -> Mapping[str
 
 def source_names(names: Mapping[str, str]) -> Mapping[str, str]:
     """Return by id what each source is called: the name of config.toml, its id where that is ""."""
-    return {id: visible(name or id) for id, name in names.items()}
+    return {id: visible(name.strip() or id) for id, name in names.items()}
 
 
 def _name(say: Catalogue, receiver: Receiver, alike: int) -> str:

@@ -16,7 +16,7 @@ _RULES = (
     (re.compile(r"(?<=\d)[ ](?=\d{3}(?!\d))"), THIN),
     (re.compile(r"(?<=[\d}])[ ](?=%)"), THIN),
     (re.compile(rf"(?<=[\d}}])[ ](?=(?:{_UNITS}|{_NOUNS})(?![\w'’-]))"), HARD),
-    (re.compile(r"(?<=\{count\})[ ](?=\w)|(?<=\{count\}\})[ ](?=\w)"), HARD),
+    (re.compile(r"(?<=\{count\})[ ](?=[\w«])|(?<=\{count\}\})[ ](?=\w)"), HARD),
     (re.compile(r"(?<=\{shown\})[ ](?=\w)"), HARD),
     (re.compile(r"(?<=n°)[ ]"), HARD),
 )

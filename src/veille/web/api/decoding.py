@@ -51,12 +51,12 @@ async def read(request: web.Request, kind: type[T]) -> tuple[T, bytes]:
 
 
 async def taken(request: web.Request) -> bytes:
-    """Return the body's bytes; Refused when they are too many or too slow."""
+    """Return the body's bytes; Refused when they are too many, too slow or badly packed."""
     try:
         return await body.raw(request, most=LARGEST, within_s=PATIENCE_S)
     except IntakeRefused as error:
-        kind = Kind.TOO_LARGE if error.status == 413 else Kind.SLOW  # noqa: PLR2004
-        raise Refused(kind) from error
+        kinds = {413: Kind.TOO_LARGE, 408: Kind.SLOW}
+        raise Refused(kinds.get(error.status, Kind.UNREADABLE)) from error
 
 
 def query(request: web.Request, kind: type[T]) -> T:

@@ -23,7 +23,8 @@ from veille.domain.errors import (
     RereadError,
     TargetError,
 )
-from veille.store import drafts, incidents, queue, silences, timeline, views
+from veille.store import audit_trail, drafts, incidents, queue, silences, timeline, views
+from veille.store.audit_trail import TrailFilter
 from veille.store.engine import Db
 from veille.web import search_page
 from veille.web.api import decoding, repeats
@@ -38,7 +39,7 @@ _ANYBODY = Visitor(
     name="", role=Role.READER, session="", csrf="", must_change=False, scopes=frozenset()
 )
 """Who asks for what is public: nobody the operation may rely on."""
-_TAG = re.compile(r'"([0-9]{1,18})(?:-[0-9a-f]{16})?"', re.ASCII)
+_TAG = re.compile(r'(W/)?"([0-9]{1,18})(?:-[0-9a-f]{16})?"', re.ASCII)
 _RANGE = re.compile(r"\s*([^;,\s]+)\s*(?:;([^,]*))?")
 _ACCEPTED = ("*/*", "application/*", "application/json", "application/problem+json")
 
@@ -82,8 +83,14 @@ def _template(db: Db, name: str, who: str) -> Standing | None:
 
 def _view(db: Db, name: str, who: str) -> Standing | None:
     found = views.get(db, int(name), owner=who) or views.get(db, int(name), owner=views.EVERYBODY)
-    by = None if found is None or found.is_shared else who
-    return None if found is None else Standing(version=mark(found), by=by)
+    if found is None:
+        return None
+    if not found.is_shared:
+        return Standing(version=mark(found), by=who)
+    last = next(iter(audit_trail.page(db, TrailFilter(target=f"V{found.id}"), limit=1)), None)
+    return Standing(
+        version=mark(found), by=last.actor if last else None, at=last.at if last else None
+    )
 
 
 def _silence(db: Db, name: str, who: str) -> Standing | None:
@@ -139,16 +146,20 @@ async def _handled(request: web.Request, operation: Operation) -> web.StreamResp
         body, raw = await decoding.read(request, body_kind)
     elif request.method not in _SAFE and await decoding.taken(request):
         raise Refused(Kind.INVALID, fields={"": "bodyless"})
+    site, visitor = site_of(request), request.get(VISITOR, _ANYBODY)
+    subject, standing = await _subject(site, parts, visitor.name)
+    if operation.checks:
+        _condition(request)
     call = Call(
         request=request,
-        site=site_of(request),
-        visitor=request.get(VISITOR, _ANYBODY),
+        site=site,
+        visitor=visitor,
         now=words_of(request).now,
         parts=parts,
         query=query,
         body=body,
     )
-    run = partial(_run, operation, call)
+    run = partial(_run, operation, call, subject, standing)
     return await (repeats.once(request, raw, run) if operation.has_key else run())
 
 
@@ -161,9 +172,10 @@ async def _raw(request: web.Request, operation: Operation) -> web.StreamResponse
         raise Refused(Kind.MISSING) from error
 
 
-async def _run(operation: Operation, call: Call[Any, Any]) -> web.Response:
+async def _run(
+    operation: Operation, call: Call[Any, Any], subject: str, standing: Standing | None
+) -> web.Response:
     # a repeat with its key does not come here: what it did has raised the version it names
-    subject, standing = await _subject(call.site, call.parts, call.actor)
     if operation.checks and standing is not None:
         call = replace(call, version=_wanted(call.request, standing))
     try:
@@ -260,22 +272,27 @@ async def _subject(site: Site, parts: Mapping[str, str], who: str) -> tuple[str,
     return name, standing
 
 
-def _wanted(request: web.Request, standing: Standing) -> int | None:
-    """Return the version the request means; Refused where it names none, or another."""
+def _condition(request: web.Request) -> str:
+    """Return what `If-Match` says; Refused where it says nothing, or nothing that can be read."""
     written = request.headers.get("If-Match", "").strip()
     if not written:
         raise Refused(Kind.UNCONDITIONAL)
     if not re.fullmatch(IF_MATCH, written):
         raise Refused(Kind.INVALID, fields={"/header/If-Match": "tag"})
+    return written
+
+
+def _wanted(request: web.Request, standing: Standing) -> int:
+    """Return the version the request means; Refused where that is another."""
+    written = _condition(request)
     if written == "*":
         return standing.version
-    found = [_TAG.fullmatch(part.strip()) for part in written.split(",")]
-    if standing.version not in {int(each[1]) for each in found if each}:
-        if not any(found) and "W/" not in written:  # nobody changed what it never was
-            detail = site_for(request).say("api.refusal.not_given")
-            raise Refused(Kind.STALE, detail=detail)
-        raise Refused(Kind.STALE, changed=(standing.by, standing.at))
-    return standing.version
+    tags = [each for part in written.split(",") if (each := _TAG.fullmatch(part.strip()))]
+    if standing.version in {int(each[2]) for each in tags if not each[1]}:
+        return standing.version
+    if all(int(each[2]) == standing.version for each in tags):  # weak, or nobody's: no change
+        raise Refused(Kind.STALE, detail=site_for(request).say("api.refusal.not_given"))
+    raise Refused(Kind.STALE, changed=(standing.by, standing.at))
 
 
 def _is_accepted(request: web.Request) -> bool:

@@ -77,6 +77,6 @@ def _owed(call: Call[Paged, None] | Call[Decided, None], entry: Entry) -> Owed:
         Owed,
         entry,
         age_s=entry.age(promises, now).total_seconds(),
-        why=entry.why(promises, now) if is_open else None,
+        why=entry.why(promises, call.now) if is_open else None,
         item=None if entry.item is None else short_id("Q", entry.item),
     )

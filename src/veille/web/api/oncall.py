@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
@@ -97,8 +98,8 @@ class Changed(Shape, frozen=True, kw_only=True):
 async def list_(call: Call[Ahead, None]) -> Answer[Listed[Rota]]:
     """Every schedule over the days asked for; none where config.toml has none."""
     desk, ahead = call.site.house.rota, timedelta(days=call.query.days)
-    found = [] if desk is None else await desk.rolls(call.minute, ahead=ahead)
-    return Answer(value=Listed(items=[_rota(roll) for roll in found]))
+    found = [] if desk is None else await desk.rolls(call.now, ahead=ahead)
+    return Answer(value=Listed(items=[_rota(call, roll) for roll in found]))
 
 
 async def policies(call: Call[Nothing, None]) -> Answer[Policies]:
@@ -194,13 +195,33 @@ def _override(call: Call[Nothing, Wanted]) -> Override:
     )
 
 
-def _rota(roll: Roll) -> Rota:
+def _rota(call: Call[Ahead, None], roll: Roll) -> Rota:
     last = len(roll.shifts) - 1  # cut where the days asked for end
     turns = [
-        shaped(Turn, one, key=shift_key(one) if len(one.people) == 1 and at < last else None)
+        shaped(
+            Turn,
+            _cut(call, one),
+            key=shift_key(one) if len(one.people) == 1 and at < last else None,
+        )
         for at, one in enumerate(roll.shifts)
     ]
-    return shaped(Rota, roll, shifts=turns)
+    after = None if roll.next is None else _cut(call, roll.next)
+    return shaped(Rota, roll, shifts=turns, now=_cut(call, roll.now), next=after)
+
+
+def _cut(call: Call[Ahead, None], shift: Shift) -> Shift:
+    """Return the shift; where the look begins or ends, as of the whole minute: so the ETag stays.
+
+    Who is on call is looked up at the second itself: an override may begin now.
+    """
+
+    def whole(at: datetime) -> datetime:
+        is_cut = not (at - call.now) % timedelta(days=1)
+        return at.replace(second=0, microsecond=0) if is_cut else at
+
+    return dataclasses.replace(
+        shift, starts_at=whole(shift.starts_at), ends_at=whole(shift.ends_at)
+    )
 
 
 def _changes(found: Sequence[Change]) -> list[Changed]:

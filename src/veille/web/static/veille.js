@@ -83,6 +83,8 @@ function wakeUp(page) {
 // A row of another view by now stays where it is read, and says so.
 function left(row) {
   const place = row.matches("tr[data-row]") && row.querySelector(".said");
+  // a list that stands is sent each of its rows: one that is not was erased, and is read no more
+  if (place && words.fresh) place.querySelector(".clip").textContent = words.gone;
   if (!place || place.querySelector(".left") || !words.left) return;
   const said = document.createElement("p");
   said.className = "left";

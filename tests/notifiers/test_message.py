@@ -104,25 +104,42 @@ def test_why_says_what_the_rule_asked_with_what_is_counted_now(
 @pytest.mark.parametrize(
     ("changes", "counts"),
     [
-        ({}, "71 messages de 54 personnes depuis 02:05, dont 12 depuis 15 min (d'habitude : 0)"),
+        ({}, "71 messages de 54 personnes depuis 01:05, dont 12 depuis 15 min (d'habitude : 0)"),
         (
             {"value": 1, "mention_count": 20},
-            "71 messages de 54 personnes depuis 02:05, dont 20 depuis 15 min, tous pareils",
+            "71 messages de 54 personnes depuis 01:05, dont 20 depuis 15 min, tous pareils",
         ),
-        ({"is_counting": False}, "71 messages de 54 personnes depuis 02:05"),
+        ({"is_counting": False}, "71 messages de 54 personnes depuis 01:05"),
         (
             {"state": IncidentState.RESOLVED, "at": AT + timedelta(hours=2)},
-            "71 messages de 54 personnes en 2 h 09",
+            "71 messages de 54 personnes en 3 h 09",
         ),
     ],
 )
 def test_one_number_leads_and_what_the_rule_counts_is_a_part_of_it(
     note: Note, flood: Flood, voice: Speak, changes: dict[str, Any], counts: str
 ) -> None:
-    first_at = datetime(2026, 1, 18, 1, 5, tzinfo=UTC)
+    first_at = datetime(2026, 1, 18, 0, 5, tzinfo=UTC)
     reach = Reach(messages=71, authors=54, followers=300, first_at=first_at)
     message = compose(note(facts=flood(reach=reach, **changes)), voice=voice(), quotes=True)
     assert plain(message.counts).removesuffix(" · certain") == counts
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [
+        (12, "71 messages de 54 personnes depuis 02:05"),  # not « dont 12 depuis 15 min »
+        (71, "71 messages de 11 personnes en 15 min · depuis 02:05"),
+    ],
+)
+def test_what_came_lately_is_never_less_than_came(
+    note: Note, flood: Flood, voice: Speak, counted: int, said: str
+) -> None:
+    first_at = datetime(2026, 1, 18, 1, 5, tzinfo=UTC)  # nine minutes ago
+    reach = Reach(messages=71, authors=54, followers=300, first_at=first_at)
+    facts = flood(reach=reach, value=counted, mention_count=counted, usual=None)
+    counts = compose(note(facts=facts), voice=voice(), quotes=True).counts
+    assert plain(counts).removesuffix(" · certain") == said
 
 
 def test_a_short_history_is_said(note: Note, flood: Flood, voice: Speak) -> None:

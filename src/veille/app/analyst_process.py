@@ -26,7 +26,8 @@ from veille.nlp.settings import ModelSettings
 
 NICE = 10
 """About a tenth of a core's time for each that pages and stages get where all want it: they want
-little, and it takes the rest (benchmarks/README.md)."""
+little, and it takes the rest. With 5, pages took a tenth longer on quiet cores and half as long
+again on busy ones, and mentions waited half as long (benchmarks/README.md)."""
 END_S = 5.0
 """It ends at once when its line is cut; one that does not is killed."""
 

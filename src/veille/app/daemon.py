@@ -59,8 +59,8 @@ STREAM_TICK_S = 0.05
 
 SWITCH_S = 0.0005
 """How long a thread computes while another waits. A page asks the store some hundred times, and
-would wait for the model each time for Python's own 5 ms: pages then took 1.3 to 1.5 times as long
-at p95 (benchmarks/README.md)."""
+would wait each time for Python's own 5 ms while rules count their past, say; beside the model, when
+it was in here, pages took 1.3 to 1.5 times as long at p95 (benchmarks/README.md)."""
 
 log = structlog.get_logger()
 

@@ -35,7 +35,8 @@ def heard(
     """Return `71 messages de 54 personnes depuis 20:41, dont 3 depuis 15 min (d'habitude : 0)`.
 
     One number leads, of all that belongs to the incident; what its rule counts is a part of it, and
-    is left out when it counts no more (`lately` None). Of what has ended, how long it took.
+    is left out when it counts no more (`lately` None), or when more came meanwhile that other rules
+    count. Of what has ended, how long it took.
     """
     said = say.count("heard.messages", reach.messages, count=number(say, reach.messages))
     if reach.authors:
@@ -45,7 +46,15 @@ def heard(
         length = duration(say, ended_at - reach.first_at)
         return say("heard.within", messages=said, length=length)
     said = say("heard.since", messages=said, since=_clock(say, reach.first_at, now, zone))
-    return said if lately is None else say("heard.lately", all=said, part=_part(say, lately))
+    if lately is None or _is_less(lately, reach, now):
+        return said
+    return say("heard.lately", all=said, part=_part(say, lately))
+
+
+def _is_less(lately: Lately, reach: Reach, now: datetime) -> bool:
+    """Whether the rule counts less than what came within its window, where that is known."""
+    is_all_within = now - reach.first_at <= lately.window
+    return is_all_within and max(lately.value, lately.messages) < reach.messages
 
 
 def _part(say: Catalogue, lately: Lately) -> str:

@@ -120,6 +120,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = _failed(request, error, 503)
         response.headers["Retry-After"] = "5"
         return response
+    except ConnectionResetError as error:
+        if request.transport is None:  # who asked has left: nothing is wrong here
+            return web.Response(status=400)
+        return _failed(request, error, 500)
     except Exception as error:  # noqa: BLE001 the edge: one request fails, the daemon goes on
         return _failed(request, error, 500)
 

@@ -127,7 +127,8 @@ async def entrust_and_note(page: Page) -> None:
     await page.get_by_label("Sacha", exact=True).check()
     await press(page, "Ajouter la note")
     await said(page, "La note est dans la main courante")
-    await expect(page.locator(".timeline")).to_contain_text("une équipe part rue du Lavoir")
+    newest = page.locator(".timeline").last  # older lines are folded above
+    await expect(newest).to_contain_text("une équipe part rue du Lavoir")
 
 
 async def silence_what_is_previewed(page: Page) -> None:

@@ -284,7 +284,8 @@ async def test_a_token_that_ends_while_the_password_is_checked_makes_no_other(
     empty_town: Town, stranger: Browser
 ) -> None:
     now = empty_town.clock()
-    token = await empty_town.store.write(lambda db: token_of(db, "Sacha", "admin", now=now))
+    scopes = ("read", "admin")
+    token = await empty_town.store.write(lambda db: token_of(db, "Sacha", *scopes, now=now))
     gone = Meanwhile(lambda: empty_town.store.write(lambda db: verbs.revoke(db, "Sacha", now)))
     object.__setattr__(empty_town.app[SITE], "passwords", gone)
     said = {"name": "x", "scopes": ["read"], "password": PASSWORD}

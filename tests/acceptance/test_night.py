@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -266,10 +268,17 @@ async def test_the_night_has_one_time_and_people_on_call(night: Night) -> None:
         told = await store.read(timeline.log)
     of_veille = [event for event in told if event.kind.startswith("notification.")]
     assert {event.at.date().isoformat() for event in of_veille} <= {"2026-01-17", "2026-01-18"}
-    first, second, third = [event for event in told if event.kind == "incident.escalated"][:3]
-    called = [event.data["people"] for event in (first, second)]
-    assert called == [["Camille"], ["Idriss"]]
-    assert [second.at - first.at, third.at - second.at] == [timedelta(minutes=5)] * 2
+    relays: dict[str, list[Any]] = {}
+    for event in told:
+        if event.kind == "incident.escalated":
+            relays.setdefault(event.target, []).append(event)
+    # the first three of each: none was put off, and who takes one ends its own
+    steps = [found[:3] for found in relays.values() if len(found) > 1]
+    assert max(map(len, steps)) == 3
+    for found in steps:
+        assert [event.data["people"] for event in found[:2]] == [["Camille"], ["Idriss"]]
+        gaps = {later.at - before.at for before, later in pairwise(found)}
+        assert gaps == {timedelta(minutes=5)}
     sacha = await night.person("Sacha")
     await sacha.open("/on-call")
     await expect(sacha.page.locator("main")).to_contain_text("astreinte : Camille")
@@ -380,10 +389,11 @@ async def test_a_tap_on_a_notification_opens_what_it_says(night: Night) -> None:
         found: list[str] = await worker.evaluate(
             """async (action) => {
               let one;
-              while (!one) [one] = await self.registration.getNotifications();
+              const end = Date.now() + 20000;  // a browser that shows none fails, and spins not on
+              while (!one && Date.now() < end) [one] = await self.registration.getNotifications();
               const tap = new NotificationEvent("notificationclick", {notification: one, action});
               self.dispatchEvent(tap);
-              while ((await self.registration.getNotifications()).length) ;
+              while ((await self.registration.getNotifications()).length && Date.now() < end) ;
               await new Promise((done) => setTimeout(done, 200));
               return self.opened.splice(0);
             }""",

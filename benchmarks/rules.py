@@ -32,7 +32,7 @@ from veille.pipeline.analyze import BATCH, Analyze
 from veille.pipeline.collect import Collect
 from veille.pipeline.evaluate import Evaluate
 from veille.privacy.settings import PrivacySettings
-from veille.rules.parse import parse_rules
+from veille.rules.parse import joined, parse_files, parse_rules
 from veille.store.engine import SqliteStore
 from veille.telemetry import configure_logs
 
@@ -236,10 +236,11 @@ async def reload(evaluates: Mapping[int, Evaluate], now: datetime) -> None:
     """Print how long one changed rule among so many takes until all have looked again."""
     for size, evaluate in evaluates.items():
         made = list(rules(size))
+        known = parse_files(files(made))
         made[0]["severity"] = "warning" if made[0]["severity"] == "info" else "info"
         written = files(made)
         began, began_s = time.process_time(), time.perf_counter()
-        evaluate.take_rules(parse_rules(written))
+        evaluate.take_rules(joined(parse_files(written, known=known)))
         parsed = time.process_time() - began
         await evaluate.step(now)
         used, took_s = time.process_time() - began, time.perf_counter() - began_s

@@ -2,9 +2,9 @@
 
     make soak [ARGS="--minutes 30 --rate 10"]
 
-In the first part of the time the daemon is killed now and then (--killed, a ratio); in the rest
-one process runs on, and its memory is measured. Everything is on this machine. Status 1 when a
-promise did not hold.
+In the first part of the time the daemon, or the process of its model alone, is killed now and then
+(--killed, a ratio); in the rest both run on, and their memory is measured. Everything is on this
+machine. Status 1 when a promise did not hold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,7 @@ LEAST_WINDOW_S = 300  # a slope over less is noise
 WAL_LIMIT = 64 * 1024 * 1024  # architecture, alerting.md B.2: alarm above it
 GROWTH_RATIO = 0.05  # of resident memory in the steady part, judged by medians: noise stays below
 SETTLE_S = 300.0
+MODEL_KILLED_RATIO = 1 / 3  # of kills; the kernel takes it first where memory is short
 URGENT = "Au secours, l'eau monte, nous sommes coincés sur le toit à Saint-Aubin, vite"
 WORDS = (
     "la mairie a refait le trottoir devant l'école mais le bus ne passe plus le soir merci aux "
@@ -66,6 +67,7 @@ class Run:
         default_factory=lambda: {"dossier": set(), "formulaire": set(), "presse": set()}
     )
     kills: int = 0
+    model_kills: int = 0
     lost_answers: int = 0
     backups: int = 0
     failures: list[str] = field(default_factory=list)
@@ -103,9 +105,16 @@ class Run:
         return "Saint-Aubin " + " ".join(self.rng.choice(WORDS) for _ in range(20))
 
     async def kill(self, until: float) -> None:
-        """Kill the daemon at random moments, and start it again at once."""
+        """Kill the daemon at random moments, and start it again at once; or only its model."""
         while time.monotonic() < until:
             await asyncio.sleep(self.rng.uniform(3, 25))
+            process = self.world.daemon.process
+            if process is not None and self.rng.random() < MODEL_KILLED_RATIO:
+                for child in children(process.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
+                self.model_kills += 1
+                continue
             await self.world.daemon.kill()
             self.kills += 1
             await self.world.daemon.start()
@@ -157,17 +166,22 @@ class Run:
                 self.memory.append((time.monotonic(), resident_mb(process.pid)))
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that it started, none when it has just ended."""
+    try:
+        tasks = [task.read_text() for task in Path(f"/proc/{pid}").glob("task/*/children")]
+    except OSError:
+        return []
+    return [int(child) for task in tasks for child in task.split()]
+
+
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process and its children in MB, 0 when it has just ended."""
-    here = Path(f"/proc/{pid}")
     try:
-        pages = int((here / "statm").read_text().split()[1])
-        children = [task.read_text().split() for task in here.glob("task/*/children")]
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(
-        resident_mb(int(child)) for task in children for child in task
-    )
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + sum(map(resident_mb, children(pid)))
 
 
 @contextmanager
@@ -234,7 +248,10 @@ async def count(run: Run, store: SqliteStore) -> None:
     ids = {m.message_id.strip("<") for m in mails}
     if silent := await store.read(lambda db: untold(db, set(posts), ids)):
         run.failures.append(f"incidents not told on both channels: {silent[:5]}")
-    print(f"mentions accepted {len(wanted):,}, stored {len(held):,}; kills {run.kills}")
+    print(
+        f"mentions accepted {len(wanted):,}, stored {len(held):,}; "
+        f"kills {run.kills}, and {run.model_kills} of the model alone"
+    )
     print(
         f"messages: Slack {len(posts):,} (+{sum(posts.values()) - len(posts)} repeated), "
         f"mail {len(ids):,} (+{len(mails) - len(ids)} repeated)"

@@ -76,7 +76,7 @@ async def test_devices_are_listed_with_what_became_of_the_last_message(
         await store.write(lambda db: push.failed(db, 2, why="le service refuse"))
     runner = CliRunner()
     shown = await asyncio.to_thread(runner.invoke, root, ["push", "devices", "--config", config])
-    assert "Camille: Firefox · Android, last took one 2026-01-18 01:14 UTC" in shown.output
+    assert "Camille: Firefox · Android, last took one 2026-01-18 02:14\n" in shown.output
     assert "Camille: unknown browser, le service refuse" in shown.output
     assert "sealed" not in shown.output
     exact = await asyncio.to_thread(

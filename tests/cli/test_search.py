@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from veille.app import parts
 from veille.cli.root import root
+from veille.config import load
 from veille.domain.mention import MentionKind
 from veille.domain.record import Identity, MaskedMention
 from veille.store import mentions, queue
@@ -54,6 +56,28 @@ def test_hits_are_listed_by_the_clock_of_the_town(installation: Path) -> None:
     done = run(installation, "search", "crue lavoir")
     assert done.exit_code == 0
     assert done.output == "2026-01-18 02:16  presse       La crue monte rue du Lavoir\n"
+
+
+def test_sources_are_called_by_their_name_and_in_json_by_their_id(installation: Path) -> None:
+    source = '[[source]]\nid = "presse"\nkind = "file"\npath = "f"\nname = "La Presse"\n'
+    installation.write_text(CONFIG + source, encoding="utf-8")
+    said = run(installation, "search", "lavoir").output
+    assert said == "2026-01-18 02:16  La Presse    La crue monte rue du Lavoir\n"
+    (found,) = json.loads(run(installation, "search", "lavoir", "--json").output)
+    assert found["source"] == "presse"
+    (rule,) = [rule for rule in parts.rules(load(installation)).rules if rule.id == "source_silent"]
+    assert rule.sources == {"presse": "La Presse"}  # what its alerts call it
+
+
+def test_a_name_that_no_phone_can_show_is_refused(installation: Path) -> None:
+    source = f'[[source]]\nid = "presse"\nkind = "file"\npath = "f"\nname = "{"é" * 70}"\n'
+    installation.write_text(CONFIG + source, encoding="utf-8")
+    assert run(installation, "search", "rien").exit_code == 0
+    installation.write_text(CONFIG + source.replace("é" * 70, "é" * 71), encoding="utf-8")
+    done = run(installation, "check")
+    assert done.exit_code == 2
+    assert "config.toml: source[0].name: " in done.stderr
+    assert "write 70 or less characters" in done.stderr
 
 
 def test_hits_as_json_have_the_names_of_the_interchange(installation: Path) -> None:

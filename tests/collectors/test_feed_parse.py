@@ -162,3 +162,13 @@ def test_half_a_character_breaks_neither_its_entry_nor_the_others(half: str) -> 
     body = f'<feed xmlns="http://www.w3.org/2005/Atom"><title>x</title>{entries}</feed>'
     feed = parse_feed(body.encode(), content_type="application/atom+xml")
     assert [item.title for item in feed.items] == ["fête \ufffd au parc", "la piscine é rouvre"]
+
+
+@pytest.mark.parametrize("link", ["http://[::1", "https://]/x"])
+def test_a_link_that_is_none_costs_no_message(link: str) -> None:
+    feed = parse_feed(
+        f"""<feed xmlns="http://www.w3.org/2005/Atom"><title>x</title><entry>
+<title>Au secours, l'eau monte</title><link href="{link}"/></entry></feed>""".encode(),
+        url="https://x.example/flux",
+    )
+    assert [(item.title, item.link) for item in feed.items] == [("Au secours, l'eau monte", link)]

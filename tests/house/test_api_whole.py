@@ -48,6 +48,7 @@ OPERATIONS: dict[str, str] = {
     "POST /queue/views/add": "views_add",
     "POST /queue/views/{id}/remove": "views_remove",
     "POST /presence/{id}": "now_be now_present",
+    "GET /live/gone": "mentions_get",
     "GET /queue/export": "queue_export_queue",
     "GET /queue/{id}": "queue_get queue_timeline answers_list answers_templates mentions_get"
     " now_present now_look",

@@ -142,6 +142,13 @@ def test_what_came_lately_is_never_less_than_came(
     assert plain(counts).removesuffix(" · certain") == said
 
 
+def test_followers_are_no_messages(note: Note, flood: Flood, voice: Speak) -> None:
+    measured = (Condition(name="reach", value=1_060_000, threshold=60_000),)
+    facts = flood(value=1_060_000, mention_count=14, usual=None, conditions=measured)
+    counts = compose(note(facts=facts), voice=voice(), quotes=True).counts
+    assert plain(counts).startswith("14 messages de 11 personnes en 15 min")
+
+
 def test_a_short_history_is_said(note: Note, flood: Flood, voice: Speak) -> None:
     cold = Baseline(kind=BaselineKind.SEASONAL, points=2, is_cold=True)
     facts = flood(threshold=10, usual=None, baseline=cold)

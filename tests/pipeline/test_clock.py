@@ -318,6 +318,8 @@ async def test_questions_nearly_due_are_one_incident_and_each_is_told(desk: Desk
     (incident,) = await desk.store.read(lambda db: incidents.list_(db, states=["open"], limit=9))
     assert (incident.severity, len(incident.alerts)) == (Severity.WARNING, 3)
     assert incident.title.startswith("due ")
+    for hours in (6, 17, 29):  # it stays open, and nobody is called for it again, least by night
+        await desk.tick(MONDAY + timedelta(hours=hours))
     log = await desk.store.read(lambda db: outbox.log(db, incident.id))
     assert [entry.kind for entry in log if entry.receiver == "courriel"] == ["opened", "updated"]
 
@@ -371,6 +373,23 @@ async def test_people_are_warned_once_before_it_is_due_also_after_a_restart(desk
 async def test_what_is_late_when_it_is_first_read_warns_nobody(desk: Desk) -> None:
     await desk.hear("question: où voter", MONDAY + timedelta(days=1), created_at=MONDAY)
     assert await desk.store.read(lambda db: db.value("SELECT count(*) FROM transitions")) == 0
+
+
+async def test_what_is_read_late_rings_in_hours_unless_it_is_critical(desk: Desk) -> None:
+    async def warned() -> int:
+        found = "SELECT count(*) FROM transitions"
+        return await desk.store.read(lambda db: db.value(found))
+
+    asked, night = at("2026-01-19 16:35"), at("2026-01-20 03:00")
+    await desk.hear("question: où voter", night, created_at=asked)
+    just = night - minutes(25)
+    item = await desk.flag(await desk.hear("question: où dormir", night, created_at=just), night)
+    assert await warned() == 0
+    await desk.store.write(lambda db: db.execute("UPDATE queue SET severity = 'critical'"))
+    await desk.act(item, night, verb=Verb.TAKE)
+    assert await warned() == 1
+    await desk.tick(at("2026-01-20 09:00"))
+    assert await warned() == 2
 
 
 async def test_everything_counted_anew_gives_the_same(desk: Desk) -> None:

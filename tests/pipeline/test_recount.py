@@ -9,15 +9,17 @@ import pytest
 
 from veille.domain.alert import AlertState
 from veille.domain.mention import Batch
+from veille.domain.whynot import Outcome
 from veille.pipeline import recount
 from veille.pipeline.evaluate import Evaluate
+from veille.pipeline.whynot import Setting, why_not
 from veille.rules.model import RuleSet
 from veille.rules.parse import parse_rules
 from veille.store import alerts, baselines, memories
 
 if TYPE_CHECKING:
     from conftest import Town
-    from veille.store.engine import SqliteStore
+    from veille.store.engine import Db, SqliteStore
 
 PLAIN = """rules:
   - {id: urgent, kind: mention, where: {urgency.label: urgent}, window: 2h, severity: critical}
@@ -71,6 +73,19 @@ async def counted(town: Town, ruleset: RuleSet) -> dict[str, int]:
     }
 
 
+async def why_not_calm(town: Town, ruleset: RuleSet) -> Outcome:
+    """What becomes of the call for help under a rule that looks at one with a past."""
+    setting = Setting(ruleset=ruleset, now=town.now, kept=timedelta(days=30))
+
+    def ask(db: Db) -> Outcome:
+        (row,) = db.rows("SELECT key FROM mentions WHERE text = 'au secours'")
+        plain, learning = (why_not(db, row["key"], rule, setting) for rule in ("urgent", "calm"))
+        assert plain.outcome is Outcome.FIRED
+        return learning.outcome
+
+    return await town.store.read(ask)
+
+
 async def test_who_needs_no_past_tells_at_once_and_who_compares_waits_until_it_has_counted(
     town: Town, store: SqliteStore
 ) -> None:
@@ -81,9 +96,11 @@ async def test_who_needs_no_past_tells_at_once_and_who_compares_waits_until_it_h
     assert await town.evaluate.step(town.now)
     assert await firing(store) == {"urgent"}
     assert await counted(town, ruleset) == {}
+    assert await why_not_calm(town, ruleset) is Outcome.COUNTING
     await say(town, "encore #pont", "encore #quai")  # while it counts
     while await town.evaluate.step(town.now):
         pass
+    assert await why_not_calm(town, ruleset) is not Outcome.COUNTING
     assert await firing(store) >= {"urgent", "much"}
     assert await counted(town, ruleset) == {"much": 13, "urgent": 1, "tag": 0, "calm": 0}
     (tag,) = [rule for rule in ruleset.rules if rule.id == "tag"]

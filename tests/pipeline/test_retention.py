@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -123,6 +124,16 @@ async def test_what_went_is_proven_each_day_in_the_audit_log(
         lambda db: db.rows("SELECT target, after FROM audit WHERE action = 'retention.swept'")
     )
     assert [(r["target"], json.loads(r["after"])["texts"]) for r in found] == [(day, 1)]
+
+
+async def test_a_day_of_the_audit_log_is_one_of_the_town(town: Town, store: SqliteStore) -> None:
+    sweep = Sweep(store, PrivacySettings(), zone=ZoneInfo("Pacific/Wallis"))  # UTC+12
+    for hour in (0, 11, 13):  # the town's midnight is at noon in UTC
+        await sweep.step(datetime(2026, 1, 18, hour, tzinfo=UTC))
+    found = await store.read(lambda db: db.rows("SELECT target FROM audit"))
+    assert [row["target"] for row in found] == ["2026-01-18"]
+    (today,) = await store.read(lambda db: db.rows("SELECT DISTINCT day FROM swept"))
+    assert today["day"] == "2026-01-19"
 
 
 async def test_a_day_on_which_nothing_was_old_is_proven_too(town: Town, store: SqliteStore) -> None:

@@ -48,6 +48,18 @@ async def test_a_change_is_taken_when_it_stays_for_one_look(
     assert len(await store.read(incidents.unresolved)) == 1
 
 
+async def test_rules_that_were_changed_go_on_calling_sources_by_their_names(
+    town: Town, store: SqliteStore, folder: Path
+) -> None:
+    told = b'group_by: [source], annotations: {summary: "vu sur {source}"}, severity'
+    (folder / "calm.yml").write_bytes(CALM.replace(b"severity", told))
+    watch = RuleWatch(store, town.evaluate, folder, names={town.source.id: "La Presse"})
+    await _look(watch, town)
+    await town.say("bonjour")
+    await town.work()
+    assert [i.title for i in await store.read(incidents.unresolved)] == ["vu sur La Presse"]
+
+
 @pytest.mark.parametrize("broken", [b"rules: [", b"rules: []", b"rules: [{id: x}]"])
 async def test_a_broken_folder_keeps_the_last_good_rules_and_says_so(
     town: Town, store: SqliteStore, folder: Path, broken: bytes

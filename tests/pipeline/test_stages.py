@@ -188,15 +188,6 @@ async def test_a_clock_set_back_mutes_nobody(town: Town, store: SqliteStore) -> 
     assert len(await store.read(incidents.unresolved)) == 1
 
 
-async def test_a_model_that_reads_nothing_is_broken_and_parks_nobody(
-    town: Town, store: SqliteStore
-) -> None:
-    await town.say("une panne", "encore une panne")
-    with pytest.raises(ModelError):
-        await town.analyze.step(town.now)
-    assert await store.read(mentions.counts) == {"new": 2}
-
-
 class Mortal:
     """Dies of each text that has one of these words; the next call finds it alive again."""
 

@@ -154,6 +154,19 @@ def test_annotations_are_filled_and_braces_in_values_stay(engine_of, observed, a
     assert reading.annotations == {"summary": "1/2 de 1 en 1 min ({count}, {count}) {x}"}
 
 
+def test_alerts_call_a_source_by_its_name_and_their_group_keeps_the_id(observed, at):
+    sentence = 'annotations: {summary: "{source} ({group})"}'
+    rules = {"r.yml": counting(f"group_by: [source, watch], {sentence}").encode()}
+    engine = Engine(parse_rules(rules, sources={"presse": "Presse locale"}))
+    engine.observe(observed(1, 0, source="presse"))
+    engine.observe(observed(2, 0, source="autre"))
+    other, named = engine.readings(at(1))
+    assert named.annotations == {"summary": "Presse locale (Presse locale, mairie)"}
+    assert named.group == {"source": "presse", "watch": "mairie"}
+    assert named.labels == named.group
+    assert other.annotations == {"summary": "autre (autre, mairie)"}
+
+
 def test_time_does_not_go_back(engine_of, observed, at):
     engine = engine_of(counting())
     engine.observe(observed(1, 0))

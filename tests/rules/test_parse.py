@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veille.domain.errors import RuleError
-from veille.rules.parse import parse_rules, rule_files
+from veille.rules.parse import joined, parse_files, parse_rules, rule_files
 
 GOOD = """
 rules:
@@ -70,6 +70,34 @@ def test_findings_of_every_file_are_said():
 def test_ids_are_unique_over_files():
     with pytest.raises(RuleError, match=r'b\.yml:3:9: id: "calls" is already at a\.yml:3'):
         parse_rules({"a.yml": GOOD.encode(), "b.yml": GOOD.encode()})
+
+
+_WRITTEN = [GOOD.replace("calls", name).encode() for name in ("one", "two")]
+_OFF = _WRITTEN[1] + b"    enabled: false\n"
+_FOLDERS = st.dictionaries(
+    st.sampled_from(["a.yml", "b.yml", "c.yml"]),
+    st.sampled_from([*_WRITTEN, _OFF, _WRITTEN[0].replace(b": 3", b": 4"), b"rules: [", b""]),
+)
+
+
+@given(st.lists(_FOLDERS, max_size=5))
+def test_a_folder_after_any_edits_is_read_as_if_for_the_first_time(folders):
+    def outcome(files, known):
+        try:
+            parsed = parse_files(files, known=known)
+        except RuleError as error:
+            return str(error), known  # as who follows a folder: the last good ones stay
+        found = joined(parsed)
+        rules = [(r.id, r.version, r.file, r.line, r.min_count) for r in found.rules]
+        return (rules, found.disabled), parsed
+
+    known = {}
+    for files in folders:
+        before = known
+        told, known = outcome(files, before)
+        assert told == outcome(files, {})[0]
+        for name in known.keys() & before.keys():  # what did not change was not read again
+            assert (known[name] is before[name]) == (known[name].data == before[name].data)
 
 
 def test_topics_are_checked_against_the_known_ones():

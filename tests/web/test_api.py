@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -146,6 +147,11 @@ async def test_the_document_is_valid_and_public(town: Town, stranger: Browser) -
     answers = [answer for op in operations for answer in op["responses"].values()]
     led = [link["operationId"] for each in answers for link in each.get("links", {}).values()]
     assert set(led) <= set(names)
+    spent = said["components"]["schemas"]["Clock"]["properties"]["spent"]
+    for lasting in (timedelta(0), timedelta(minutes=9, microseconds=7), timedelta(days=2)):
+        # the format "duration" knows no parts of a second
+        assert re.search(spent["pattern"], msgspec.to_builtins(lasting))
+    assert '"duration"' not in answer.text
     checked = {each.name for each in ALL if each.checks}
     assert checked <= set(led)  # whatever asks for a version is led to by who says it
     tag = answer.headers["ETag"]

@@ -6,11 +6,18 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from servers.plain import plain
 from veille.domain.access import Role
 from veille.pipeline.chain import Chain
 from veille.store import audit, users
+from veille.store.audit_trail import Entry
 from veille.store.engine import Db
+from veille.web.audit_words import Trail
+from veille.web.words import Words
 from veille.wording.catalogue import catalogue
 
 Town = Any  # fixtures come from conftest.py, which importmode=importlib keeps from being imported
@@ -103,6 +110,20 @@ async def test_nobody_reads_a_stored_value(town: Town, sacha: Browser) -> None:
     ):
         assert said in page, said
     assert "cafe" not in page
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Noumea", "Pacific/Tahiti"])
+def test_the_day_of_a_sweep_is_told_as_the_town_noted_it(zone: str) -> None:
+    words = Words(
+        say=catalogue("fr"), timezone=ZoneInfo(zone), now=BEGAN, institution="Saint-Aubin"
+    )
+    told = {"2026-01-17": "sam. 17 janv.", "0000-99-01": "0000-99-01", "hier": "hier"}
+    for target, said in told.items():
+        entry = Entry(
+            seq=1, at=BEGAN, actor="veille", action="retention.swept", target=target,
+            before=None, after={}, hash="",
+        )  # fmt: skip
+        assert plain(Trail(words=words).target(entry)) == said
 
 
 async def test_pages_follow_each_other_and_keep_the_filter(town: Town, sacha: Browser) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import time
 from base64 import b32decode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from veille.domain.notification import Facts
 from veille.net.webpush import new_key, public_key
 from veille.pipeline.clock import Clock
 from veille.privacy.seal import push_key
-from veille.store import incidents, push, queue
+from veille.store import incidents, mentions, push, queue
 from veille.store.engine import Db
 from veille.web import users
 from veille.web.links import link_key, token
@@ -616,6 +616,43 @@ async def test_a_session_that_is_over_is_said_on_the_page(
     assert said == "Votre session est finie. Se reconnecter"
 
 
+async def answer_of(tab: Tab, keys: str) -> str:
+    """What is seen and heard after these single keys."""
+    for key in keys:
+        await tab.press(key, ord(key.upper()), text=key)
+    return plain(await tab.run("document.getElementById('live').textContent"))
+
+
+async def test_a_key_that_can_do_nothing_says_why(
+    town: Town, camille: Browser, dominique: Browser, tab: Tab
+) -> None:
+    actions = town.app[SITE].actions
+    await actions.do("Q1", Deed(verb=Verb.TAKE), actor="Camille", version=None)
+    await actions.do("Q2", Deed(verb=Verb.MOVE, state=QueueState.CLOSED), actor="S", version=None)
+    order = "state=taken&state=closed"
+    await tab.sign_in(town.url, token_of(camille))
+    await tab.open(f"{town.url}/queue?{order}")
+    for key in "eansrx":
+        choose = f"Touche « {key} » : choisissez d'abord une ligne, avec j ou k."
+        assert await answer_of(tab, key) == choose
+    assert await answer_of(tab, "u") == "Il n'y a rien à annuler."
+    assert await answer_of(tab, "f") == "Touche « f » : sans effet ici."
+    said = [await answer_of(tab, keys) for keys in ("jk", "e", "e", "jj", "e", "a", "s")]
+    reopen = "Q2 : rouvrez d'abord la mention (touche r)."
+    assert said == [
+        "Première ligne.", "Q1 : c'est déjà le vôtre.", "Q1 : c'est déjà le vôtre.",
+        "Dernière ligne.", "Q2 : clos · S.", reopen, reopen,
+    ]  # fmt: skip
+    await tab.open(town.url + "/queue/2")
+    assert [await answer_of(tab, key) for key in "eas"] == ["Q2 : clos · S.", reopen, reopen]
+    await tab.open(town.url + "/search?q=voiture")
+    assert await answer_of(tab, "jf") == "Déjà dans la file : la touche o l'ouvre."
+    await tab.sign_in(town.url, token_of(dominique))
+    await tab.open(f"{town.url}/queue?{order}")
+    refused = "Votre rôle permet de lire"
+    assert [key for key in "eansrxuf" if refused not in await answer_of(tab, key)] == []
+
+
 async def test_keys_move_act_and_explain_themselves_but_not_while_typing(
     town: Town, camille: Browser, tab: Tab
 ) -> None:
@@ -639,6 +676,7 @@ async def test_keys_move_act_and_explain_themselves_but_not_while_typing(
     await tab.until("location.pathname === '/incidents/1' && document.readyState === 'complete'")
     taken = await town.store.read(lambda db: incidents.get(db, 1))
     assert taken.acknowledged_by == "Camille"
+    assert await answer_of(tab, "e") == "I1 : c'est déjà le vôtre."
     await tab.press("n", 78, text="n")
     assert await tab.run("document.activeElement.id") == "note"
     for key in "ej?":
@@ -896,6 +934,51 @@ async def test_a_row_that_changes_stays_in_its_place_and_a_new_one_is_announced(
     await tab.run("document.body.dispatchEvent(new Event('pointerdown', {bubbles: true}))")
     assert await tab.run("document.getElementById('live').textContent") == "1 nouveauté. Actualiser"
     assert await tab.run(rows) == "Q1,Q2"
+
+
+WRITTEN = "Une dame est coinc"
+KEPT = "caches.match('/').then((answer) => answer?.text())"
+
+
+async def test_an_erased_text_leaves_every_page_that_lies_open_and_moves_nothing(
+    town: Town, camille: Browser, sacha: Browser, browser_address: str
+) -> None:
+    paths = {"/": camille, "/queue": camille, "original": sacha}
+    text = "document.body.textContent"
+    row = "document.querySelector('[data-live=Q2]')?.getBoundingClientRect().top"
+    async with AsyncExitStack() as stack:
+        tabs = {}
+        for path, browser in paths.items():
+            tab = tabs[path] = await stack.enter_async_context(fresh_tab(browser_address))
+            await tab.look(390)
+            await tab.sign_in(town.url, token_of(browser))
+            await tab.open(town.url + ("/queue/1" if path == "original" else path))
+            if path == "original":
+                await tab.run("document.querySelector('[action$=original]').submit()")
+                await tab.until("document.body.textContent.includes('06 00 00 00 00')")
+            else:
+                assert WRITTEN in await tab.run(text), path
+        stood = await tabs["/queue"].run(row)
+        # more streams than a session has: the oldest page of it rests
+        streams = "for (const one of 'abc') new EventSource('/live?since=I9.000000000000'); 0"
+        await tabs["/"].run(streams)
+        said = "document.getElementById('live').textContent"
+        await tabs["/"].until(f"{said}.includes('ne se met plus à jour')")
+        now = town.clock()
+        await town.store.write(
+            lambda db: mentions.delete(db, town.keys[:1], cause=mentions.ERASED, now=now)
+        )
+        # as another page of the same browser does; these share nothing
+        await tabs["/"].run("new BroadcastChannel('veille-gone').postMessage(''); 0")
+        for path, tab in tabs.items():
+            await tab.until(f"{said}.includes('a été effacé')")
+            await tab.until(f"!{text}.includes({WRITTEN!r})")
+            assert "06 00 00 00 00" not in await tab.run(text), path
+            assert await tab.run("sessionStorage.getItem('htmx-history-cache')") is None
+        assert await tabs["/queue"].run(row) == stood
+        gone = "document.querySelector('[data-live=Q1] .clip').textContent"
+        await tabs["/queue"].until(f"{gone} === 'Ce message n\\'est plus gardé.'")
+        assert await tabs["/queue"].run(row) == stood, "nor when the page has read itself again"
 
 
 async def test_buttons_of_a_mention_act_without_a_reload_each_its_own_way(
@@ -1231,6 +1314,11 @@ class TestInstalled:
         await tab.until("location.search === '?done=kept' && document.readyState === 'complete'")
         await tab.open(url + "/")
         await tab.until("caches.has('veille-last')")
+        assert WRITTEN in await tab.run(KEPT)
+        await town.store.write(
+            lambda db: mentions.delete(db, town.keys[:1], cause=mentions.ERASED, now=utc_now())
+        )
+        await tab.until(f"{KEPT}.then((page) => page && !page.includes({WRITTEN!r}))")
         line.cut()
         await tab.open(url + "/")
         assert "Inondation" in await tab.run("document.querySelector('main').textContent")

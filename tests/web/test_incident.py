@@ -246,7 +246,7 @@ async def test_a_change_after_the_page_was_read_moves_its_marks(
     town: Town, camille: Browser
 ) -> None:
     page = await camille.get("/incidents/1")
-    seen = re.search(r'data-since="(I1\.[0-9a-f]{12})"', page.text)
+    seen = re.search(r'data-since="(I1\.[0-9a-f]{12}) gone\.[0-9a-f]{12}"', page.text)
     assert seen is not None
 
     def change(db: Db) -> None:

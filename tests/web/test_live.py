@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from veille.store import pulse, sources
+from veille.pipeline import redact
+from veille.store import mentions, pulse, sources
 from veille.web import live
 
 # Fixtures come from conftest.py; importmode=importlib keeps it from being imported by name.
@@ -107,13 +108,34 @@ async def test_a_stream_that_was_cut_goes_on_from_its_last_event(
 
 
 async def test_every_topic_s_mark_moves_with_what_it_names(town: Town, camille: Browser) -> None:
-    topics = ("incidents", "queue", "sources", "I1", "Q1")
+    topics = ("incidents", "queue", "sources", "gone", "I1", "Q1")
     before = await town.store.read(lambda db: pulse.marks(db, topics))
     assert await town.store.read(lambda db: pulse.marks(db, topics)) == before
     page = await camille.get("/queue/1")
     await camille.submit(page, "/queue/1/take")
     after = await town.store.read(lambda db: pulse.marks(db, topics))
     assert {t for t in topics if after[t] != before[t]} == {"queue", "Q1"}
+
+
+async def test_who_quotes_a_mention_hears_that_it_is_gone_and_of_others_nothing(
+    town: Town, camille: Browser
+) -> None:
+    def erase(key: str) -> Any:
+        return town.store.write(
+            lambda db: mentions.delete(db, [key], cause=mentions.ERASED, now=town.clock())
+        )
+
+    asked = {"mentions": f"{town.keys[1]}.{town.keys[0]}.{'f' * 32}"}
+    async with listening(camille, await since(town, "I1", "gone")) as events:
+        await erase(town.keys[0])
+        assert (await events.find("change"))["data"] == "gone"
+        await town.store.write(lambda db: redact.follow_up(db, town.clock()))  # its row is taken
+        await erase(town.keys[2])
+        assert (await events.find("change"))["data"] == "gone"
+    answer = await camille.get("/live/gone?mentions=" + asked["mentions"])
+    assert json.loads(answer.text) == [town.keys[0], "f" * 32]
+    for wrong in ("", "x", town.keys[0] + ".", ".".join(["f" * 32] * 101)):
+        assert (await camille.ask("GET", "/live/gone", params={"mentions": wrong})).status == 400
 
 
 async def test_only_who_watches_hears_what_is_published(town: Town, camille: Browser) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from typing import Any
 
 import jinja2
 import pytest
 
+from veille.domain.explanation import Explanation, Weight
 from veille.pipeline import redact
 from veille.store import mentions, sources
 from veille.store.engine import Db
@@ -35,6 +37,49 @@ async def test_now_answers_what_where_how_bad_since_when_and_who_has_it(
     ):
         assert said in page.text
     assert page.text.index("Critique") < page.text.index("Attention")
+
+
+class Unmarked(HTMLParser):
+    """The text of a page that stands in no element of which is known whose it is."""
+
+    VOID = frozenset({"input", "br", "link", "meta", "path"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self._open = "", [False]
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self._open.append(self._open[-1] or "data-mention" in dict(attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._open[-1] else data
+
+
+async def test_each_text_of_a_page_says_whose_it_is_so_that_it_can_leave(
+    town: Town, camille: Browser
+) -> None:
+    word = Weight(start=13, end=20, text="coincée", weight=0.5)
+    town.teller.answer = (Explanation(head="urgency", label="urgent", spans=(word,)),)
+    answers = "UPDATE mentions SET reply_to = ? WHERE key = ?"
+    await town.store.write(lambda db: db.execute(answers, (town.keys[0], town.keys[1])))
+    chosen = {"view": "", "back": "/queue", "item": "1.1", "verb": "take"}
+    csrf = (await camille.get("/queue")).field("csrf")
+    found = [
+        await camille.get(path)
+        for path in ("/", "/incidents/1", "/queue", "/queue/1", "/queue/1/why", "/search?q=voiture")
+    ]
+    found.append(await camille.post("/queue/bulk/preview", {**chosen, "csrf": csrf}))
+    for page in found:
+        assert page.text.count("coincée") > 0, page.path
+        for text in ("coincée", "sur le toit"):
+            assert text not in Unmarked(page.text).text, page.path
+    assert "sur le toit" in found[3].text, "the exchange is there too"
 
 
 async def test_lines_of_a_page_break_where_they_should_and_a_quote_as_it_was_written(

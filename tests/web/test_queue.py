@@ -355,6 +355,28 @@ async def test_what_comes_into_a_list_of_old_is_announced_where_it_would_stand(
     assert "Aperçu pour les 2 de la vue" in page.text
 
 
+async def test_who_reads_on_is_told_what_becomes_graver_before_their_page(
+    town: Town, camille: Browser
+) -> None:
+    await town.store.write(fill(2 * PAGE))
+    first = await camille.get("/queue")
+    following = link(first, "next")
+    back = standing(await camille.get(following))
+    town.clock.advance(minutes=1)
+    # who took a row of the first page raised nothing
+    path = f"/queue/{rows(first)[3][1:]}"
+    await camille.submit(await camille.get(path), f"{path}/take")
+    assert "nouvelle" not in (await camille.get(back)).text
+    flags = [
+        Flag(key=f"{number:032x}", rule="r", severity=Severity.CRITICAL, at=town.clock.now)
+        for number in (1000 + PAGE, 999 + 2 * PAGE)  # a row of the second page, and of the third
+    ]
+    await town.store.write(lambda db: queue.flag(db, flags))
+    for page in (back, following):
+        news = "1" if page == back else "2"
+        assert f"{news} nouvelle" in (await camille.get(page)).text, page
+
+
 async def test_a_full_page_weighs_less_than_150_kb_with_all_it_loads(
     town: Town, camille: Browser
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servers.plain import plain
-from veille.domain.alert import Alert, AlertState, Baseline, BaselineKind, Severity
+from veille.domain.alert import Alert, AlertState, Baseline, BaselineKind, Condition, Severity
 from veille.domain.incident import Event
 from veille.domain.search import Field
 from veille.store.search import Counts
@@ -73,6 +73,13 @@ def test_twenty_accounts_that_say_the_same_are_no_twenty_messages(
     said = replace(alert(authors=20), value=value, mention_count=20, threshold=threshold)
     assert plain(FR.counted(said)) == counted
     assert plain(FR.why(said)).endswith(f"a compté {counted} ; seuil : {least}.")
+
+
+@pytest.mark.parametrize("name", ["reach", "distinct"])
+def test_followers_and_places_are_no_messages(name: str) -> None:
+    measured = (Condition(name=name, value=1_060_000, threshold=60_000),)
+    said = replace(alert(), value=1_060_000, mention_count=14, conditions=measured)
+    assert plain(FR.counted(said)) == "14 messages de 11 personnes en 15 min"
 
 
 def test_what_is_unknown_is_left_out() -> None:

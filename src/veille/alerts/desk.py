@@ -12,6 +12,7 @@ from veille.alerts.events import alert_event, incident_event, mute_event
 from veille.alerts.hearing import Ear, listen, over_budget, owed
 from veille.alerts.muting import Muting, Scene, why_muted
 from veille.alerts.news import news, tell, told_elsewhere
+from veille.alerts.operational import is_told_once
 from veille.alerts.settings import RouteSettings
 from veille.domain.alert import Alert, AlertState, Severity, Transition
 from veille.domain.ids import fingerprint
@@ -120,7 +121,7 @@ class Desk:
             if not any(incident.id in digest.incidents for digest in found):
                 continue
             firing = [a for a in self._firing(incident) if a.fingerprint not in incident.hushed]
-            is_open = bool(firing) and incident.state is IncidentState.OPEN
+            is_open = not is_told_once(firing) and incident.state is IncidentState.OPEN
             again_at = now + self._route.repeat_after(incident.repeats) if is_open else None
             told = tell(self._next_version(incident), firing, self._matters)
             told = replace(told, has_news=False, notify_at=again_at)
@@ -229,7 +230,8 @@ class Desk:
         return replace(self._next_version(incident), notify_at=due, has_news=has_news)
 
     def _notify(self, incident: Incident, ear: Ear, top: Alert, now: datetime) -> None:
-        is_open, is_asking = incident.state is IncidentState.OPEN, _is_asking(incident)
+        is_open = not is_told_once(ear.heard) and incident.state is IncidentState.OPEN
+        is_asking = _is_asking(incident)
         kind = self._kind(incident, now)
         repeats = incident.repeats + (kind is NotificationKind.REPEATED)
         said = replace(
@@ -340,7 +342,8 @@ class Desk:
         if not _is_asking(incident):
             return NotificationKind.REFRESHED
         is_old = now - incident.notified_at >= self._route.repeat_after(incident.repeats)
-        if incident.state is IncidentState.OPEN and is_old:
+        is_again = is_old and not is_told_once(self._firing(incident))
+        if incident.state is IncidentState.OPEN and is_again:
             return NotificationKind.REPEATED
         return NotificationKind.UPDATED if incident.has_news else NotificationKind.REFRESHED
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,6 +20,11 @@ UNANSWERED = "veille.clock"
 def is_operational(alert: Alert) -> bool:
     """Whether the alert is about veille itself: no rule ends it."""
     return alert.rule.startswith("veille.")
+
+
+def is_told_once(alerts: Iterable[Alert]) -> bool:
+    """Whether all of them are questions nearly due: warned of in hours, said again to nobody."""
+    return all(alert.rule == UNANSWERED for alert in alerts)
 
 
 def raised(

@@ -136,7 +136,9 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
         runner.add(_rulewatch(loaded, store, evaluate), tick_s=0.5, then=[evaluated])
         redacted = runner.add(Redact(store), tick_s=1.0, then=delivers)
         runner.add(Unsnooze(store), tick_s=1.0)
-        runner.add(Sweep(store, config.privacy), tick_s=300.0, then=[redacted])
+        runner.add(
+            Sweep(store, config.privacy, zone=loaded.timezone), tick_s=300.0, then=[redacted]
+        )
         runner.add(Upkeep(store, collect, database=database), tick_s=10.0)
         if (weekly := reports.schedule(loaded, store)) is not None:
             runner.add(weekly, tick_s=30.0, then=delivers)
@@ -161,7 +163,9 @@ async def daemon(loaded: Loaded, *, now: Callable[[], datetime]) -> AsyncIterato
 def _rulewatch(loaded: Loaded, store: SqliteStore, evaluate: Evaluate) -> RuleWatch:
     topics = [topic.id for topic in parts.topics(loaded)]
     say = catalogue(loaded.config.veille.language)
-    return RuleWatch(store, evaluate, parts.rules_folder(loaded), topics=topics, say=say)
+    names = parts.source_names(loaded)
+    folder = parts.rules_folder(loaded)
+    return RuleWatch(store, evaluate, folder, topics=topics, names=names, say=say)
 
 
 async def _opened(database: Path, stack: AsyncExitStack, now: datetime) -> SqliteStore:

@@ -17,6 +17,7 @@ from veille.app import access, check, machine
 from veille.app.channels import collector, notifiers
 from veille.app.desks import has_buttons
 from veille.app.machine import Check, State
+from veille.app.parts import source_names
 from veille.collectors.base import StreamCollector, WebhookSource
 from veille.collectors.settings import SourceSettings
 from veille.collectors.webhook import MAX_CLOCK_SKEW
@@ -27,6 +28,7 @@ from veille.net.client import Client, Response
 from veille.net.signature import decode_secret
 from veille.notifiers.settings import SlackReceiver
 from veille.wording.catalogue import Catalogue, catalogue
+from veille.wording.receivers import with_id
 
 READ_S = 30.0
 STREAM_S = 15.0
@@ -143,19 +145,21 @@ async def _sources(loaded: Loaded, say: Catalogue, *, is_running: bool) -> Async
             remedy="veille add source rss",
         )
     heard: list[str] = []
+    names = source_names(loaded)
     for source in loaded.config.source:
+        name = with_id(source.id, names)
         try:
             if isinstance(source, WebhookSource):
                 decode_secret(loaded.secrets(source.secret))
-                yield _pushed(source.id, say, is_running=is_running)
+                yield _pushed(name, say, is_running=is_running)
                 continue
             count = await _read_once(source, loaded, heard)
         except VeilleError as error:
             remedy = say("start.doctor.source_remedy", source=source.id)
-            text = say("start.doctor.says", name=source.id, answer=error)
+            text = say("start.doctor.says", name=name, answer=error)
             yield _problem("source", text, remedy)
         else:
-            text = say("start.doctor.source", source=source.id, count=count)
+            text = say("start.doctor.source", source=name, count=count)
             yield Check(area="source", text=text)
     if heard and (skew := _skew(heard[-1], utc_now())) is not None:
         yield _skewed(skew, say)

@@ -54,9 +54,12 @@ def as_json(entry: Entry) -> str:
     return msgspec.json.encode(entry).decode()
 
 
-def as_sentence(entry: Entry) -> str:
-    """Return one transition for people."""
-    group = " ".join(f"{name}={value}" for name, value in entry["group"].items())
+def as_sentence(entry: Entry, sources: Mapping[str, str]) -> str:
+    """Return one transition for people, who call sources by these names."""
+    group = " ".join(
+        f"{name}={sources.get(value, value) if name == 'source' else value}"
+        for name, value in entry["group"].items()
+    )
     return (
         f"{entry['at']}  {entry['type']:<18} {entry['severity'] or '':<8} {entry['rule'] or ''} "
         f"{group}  {entry['value'] or ''}/{entry['threshold'] or ''} {entry['incident'] or ''}"

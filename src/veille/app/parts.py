@@ -72,7 +72,8 @@ def rules_folder(loaded: Loaded | None) -> Path:
 def rules(loaded: Loaded | None) -> RuleSet:
     """Return the rules of the configuration, or the shipped ones without."""
     files = rule_files(rules_folder(loaded))
-    return parse_rules(files, topics=[topic.id for topic in topics(loaded)])
+    names = {} if loaded is None else source_names(loaded)
+    return parse_rules(files, topics=[topic.id for topic in topics(loaded)], sources=names)
 
 
 def topics(loaded: Loaded | None, *, beside: Path | None = None) -> tuple[TopicSpec, ...]:

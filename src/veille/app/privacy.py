@@ -287,7 +287,8 @@ def _ledger(path: Path) -> list[tuple[Line, datetime]]:
 
 async def sweep(store: Store, loaded: Loaded, *, now: datetime) -> dict[str, int]:
     """Delete everything that is too old now; return how much went, by table."""
-    stage, redact = Sweep(store, loaded.config.privacy), Redact(store)
+    stage = Sweep(store, loaded.config.privacy, zone=loaded.timezone)
+    redact = Redact(store)
     total: dict[str, int] = {}
     while counts := await stage.clean(now):
         for name, count in counts.items():

@@ -86,7 +86,10 @@ async def replay(
         }
         found = await store.read(lambda db: entries(db, names))
     rejected = [f"{options.file.name}: line {r.line}: {r.reason}" for r in batch.rejected]
-    return [as_json(entry) if options.as_json else as_sentence(entry) for entry in found], rejected
+    if options.as_json:
+        return [as_json(entry) for entry in found], rejected
+    called = {} if loaded is None else parts.source_names(loaded)
+    return [as_sentence(entry, called) for entry in found], rejected
 
 
 async def build_stages(

@@ -116,7 +116,7 @@ def calibrate(
             texts,
             manifest,
             lambda: load_analyst(loaded),
-            now=utc_now(),
+            now=utc_now().astimezone(loaded.timezone),
             report=report,
             foreign=foreign,
         )

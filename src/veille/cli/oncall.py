@@ -45,12 +45,12 @@ def command(
     from veille.app.oncall_words import as_json as described
     from veille.wording.catalogue import catalogue
 
-    async def run(store: Store, loaded: Loaded) -> list[str]:
+    async def run(store: Store, loaded: Loaded) -> list[str | bytes]:
         known, ahead = roster(loaded), timedelta(weeks=weeks)
         now = utc_now() if at is None else _instant("--at", at, loaded.timezone)
         found = await store.read(lambda db: known.status(db, now, ahead=ahead))
         if as_json:
-            return [msgspec.json.encode(described(found, known, at=now)).decode()]
+            return [msgspec.json.encode(described(found, known, at=now))]
         say = catalogue(loaded.config.veille.language)
         if not found:
             return [say("oncall.none", file=loaded.path)]

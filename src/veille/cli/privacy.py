@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -58,6 +58,8 @@ def export(
 ) -> None:
     """Print everything held on HANDLE: texts, analyses, who received them, until when they stay."""
 
+    from veille.config import load
+
     async def run(person: Person, subject: Subject) -> Json:
         return await person.export(subject, actor=actor, now=utc_now())
 
@@ -66,11 +68,22 @@ def export(
         click.echo(msgspec.json.encode(found))
         return
     click.echo(f"{handle}: {len(found['messages'])} messages, opposed: {found['opposed']}")
-    for one in found["messages"]:
-        click.echo(
-            f"{one['received_at']}  {one['source']}  {one['class']}, until {one['expires_at']}\n"
-            f"  {one['text']}"
+    for line in _held(found["messages"], load(chosen(ctx, config_path))):
+        click.echo(line)
+
+
+def _held(messages: Sequence[Json], loaded: Loaded) -> Iterator[str]:
+    """Yield what is held as people read it: by the town's clock, sources by their names."""
+    from veille.app.parts import source_names
+
+    names = source_names(loaded)
+    for one in messages:
+        received_at, expires_at = (
+            f"{datetime.fromisoformat(one[key]).astimezone(loaded.timezone):%Y-%m-%d %H:%M}"
+            for key in ("received_at", "expires_at")
         )
+        source = names.get(one["source"], one["source"])
+        yield f"{received_at}  {source}  {one['class']}, until {expires_at}\n  {one['text']}"
 
 
 @command.command("erase")

@@ -45,9 +45,11 @@ def keys(ctx: click.Context, config_path: Path | None) -> None:
 @click.pass_context
 def devices(ctx: click.Context, as_json: bool, config_path: Path | None) -> None:
     """List the devices that are notified: whose, since when, and whether the last one arrived."""
+    from veille.config import load
     from veille.store import push
 
-    found = in_store(chosen(ctx, config_path), push.list_)
+    zone = load(path := chosen(ctx, config_path)).timezone
+    found = in_store(path, push.list_)
     said = [
         {
             "user": one.user,
@@ -64,5 +66,6 @@ def devices(ctx: click.Context, as_json: bool, config_path: Path | None) -> None
     if not said:
         click.echo("no device: each person turns notifications on under Account")
     for one in found:
-        last = f"last took one {one.took_at:%Y-%m-%d %H:%M} UTC" if one.took_at else "took none yet"
+        took_at = one.took_at and one.took_at.astimezone(zone)
+        last = f"last took one {took_at:%Y-%m-%d %H:%M}" if took_at else "took none yet"
         click.echo(f"{one.user}: {one.name or 'unknown browser'}, {one.trouble or last}")

@@ -47,7 +47,13 @@ def show(ctx: click.Context, target: str, as_json: bool, config_path: Path | Non
         found = await store.read(lambda db: _load(db, letter, number))
         say = catalogue(loaded.config.veille.language)
         names = receiver_names(say, parts.receivers(loaded))
-        return found, Words(say=say, timezone=loaded.timezone, now=utc_now(), receivers=names)
+        return found, Words(
+            say=say,
+            timezone=loaded.timezone,
+            now=utc_now(),
+            receivers=names,
+            sources=parts.source_names(loaded),
+        )
 
     (subject, events, texts), words = with_store(chosen(ctx, config_path), read)
     if as_json:

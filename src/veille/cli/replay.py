@@ -61,7 +61,7 @@ def command(
     for reason in rejected:
         click.echo(reason, err=True)
     for line in lines:
-        click.echo(line)
+        click.echo(line.encode() if as_json else line)  # the same bytes on any terminal
     if rejected:
         click.echo(f"{file.name}: {len(rejected)} lines could not be read", err=True)
         sys.exit(1)

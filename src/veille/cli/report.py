@@ -47,7 +47,7 @@ def weekly(
 
     text = with_store(chosen(ctx, config_path), run)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(text if form == "md" else text.encode(), nl=False)  # files are always UTF-8
         return
     try:
         out.write_text(text, encoding="utf-8", newline="")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from veille import __version__
+from veille.cli.terminal import hang_up, is_gone
 from veille.domain.errors import InputError, VeilleError
 
 COMMANDS = {
@@ -75,6 +76,12 @@ class _Lazy(click.Group):
             click.echo(str(error), err=True)
             sys.exit(1)
         except BrokenPipeError:
+            hang_up()
+            sys.exit(1)
+        except ExceptionGroup as error:  # of tasks, one of which printed
+            if error.split(BrokenPipeError)[1] is not None or not is_gone():
+                raise
+            hang_up()
             sys.exit(1)
 
 

@@ -29,26 +29,30 @@ def command(
     ctx: click.Context, query: str, limit: int, as_json: bool, config_path: Path | None
 ) -> None:
     """Show mentions that match QUERY, newest first: words, "phrases", AND OR NOT, ton:négatif."""
-    from veille.app.parts import searched
+    from veille.app import parts
     from veille.store import mentions, search
     from veille.wording.export import line_of
     from veille.wording.format import excerpt, visible
 
     async def find(store: Store, loaded: Loaded) -> tuple[list[StoredMention], list[str], bool]:
-        wanted = searched(loaded, query)
+        wanted = parts.searched(loaded, query)
         page = await store.read(lambda db: search.page(db, wanted, limit=limit))
         kept = await store.read(lambda db: mentions.stored(db, page.keys))
         found = [kept[key] for key in page.keys if key in kept]
-        times = [f"{m.received_at.astimezone(loaded.timezone):%Y-%m-%d %H:%M}" for m in found]
-        return found, times, page.next is not None
+        names, zone = parts.source_names(loaded), loaded.timezone
+        heads = [
+            f"{m.received_at.astimezone(zone):%Y-%m-%d %H:%M}  "
+            f"{names.get(m.source) or visible(m.source):<12}"
+            for m in found
+        ]
+        return found, heads, page.next is not None
 
-    found, times, has_more = with_store(chosen(ctx, config_path), find)
+    found, heads, has_more = with_store(chosen(ctx, config_path), find)
     if as_json:
         click.echo(msgspec.json.encode([msgspec.Raw(line_of(m).encode()) for m in found]))
     else:
-        for mention, at in zip(found, times, strict=True):
-            text = visible(excerpt(mention.text, _EXCERPT))
-            click.echo(f"{at}  {visible(mention.source):<12} {text}")
+        for mention, head in zip(found, heads, strict=True):
+            click.echo(f"{head} {visible(excerpt(mention.text, _EXCERPT))}")
     if has_more and limit < MOST:
         click.echo(f"more: see them with --limit {min(MOST, limit * 4)}", err=True)
     elif has_more:

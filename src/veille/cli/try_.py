@@ -14,6 +14,7 @@ import msgspec
 from veille.cli.root import chosen, config_option, json_option
 from veille.domain.clock import utc_now
 from veille.domain.errors import ConfigError, SourceError
+from veille.wording.receivers import with_id
 
 if TYPE_CHECKING:
     from veille.app.trial import Shown, Trial
@@ -88,6 +89,7 @@ def _load(path: Path | None) -> Loaded:
 
 
 def _words(loaded: Loaded) -> Words:
+    from veille.app.parts import source_names
     from veille.web.words import Words
     from veille.wording.catalogue import catalogue
 
@@ -96,6 +98,7 @@ def _words(loaded: Loaded) -> Words:
         timezone=loaded.timezone,
         now=utc_now(),
         institution=loaded.config.veille.name,
+        sources=source_names(loaded),
     )
 
 
@@ -106,12 +109,13 @@ def _explain_push(source: Any, loaded: Loaded, words: Words, *, as_json: bool) -
     if as_json:
         click.echo(msgspec.json.encode({"source": source.id, "push": line}))
     else:
-        click.echo(words.say("start.try.push", source=source.id))
+        click.echo(words.say("start.try.push", source=with_id(source.id, words.sources)))
         click.echo(f"\n{line}")
 
 
 def _lines(trial: Trial, words: Words) -> Iterator[str]:
-    yield words.say("start.try.head", source=trial.source, shown=len(trial.shown), seen=trial.seen)
+    source = with_id(trial.source, words.sources)
+    yield words.say("start.try.head", source=source, shown=len(trial.shown), seen=trial.seen)
     for number, shown in enumerate(trial.shown, start=1):
         yield ""
         yield f"{number}. {words.moment(shown.original.created_at)}"

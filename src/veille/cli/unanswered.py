@@ -67,12 +67,14 @@ def command(
         click.echo(msgspec.json.encode([_row(entry, promises, now) for entry in found]))
         return
     say, zone = catalogue(loaded.config.veille.language), str(loaded.timezone)
+    names = parts.source_names(loaded)
     if not found:
         click.echo(say("clock.page.none" if days is None else "clock.page.decided_none"))
     for entry in found:
         said = clock.entry(say, entry, promises, now=now, zone=zone)
         name = short_id("Q", entry.item) if entry.item is not None else "-"
-        click.echo(f"{name:<6} {said.shape} {said.age:>10}  {said.due}  {entry.source}")
+        source = names.get(entry.source, entry.source)
+        click.echo(f"{name:<6} {said.shape} {said.age:>10}  {said.due}  {source}")
         click.echo(f"       {said.why or said.decided}")
 
 

@@ -173,7 +173,7 @@ def _xml_item(entry: dict[str, Any], *, url: str) -> FeedItem:  # Any: a foreign
     summary = _plain(entry.get("summary_detail") or {"value": entry.get("summary", "")})
     return FeedItem(
         guid=_key(entry.get("id")),
-        link=urljoin(url, link) if link else None,
+        link=_whole(url, link),
         title=title,
         text=max([*contents, summary], key=len),
         author=_name(entry.get("author")),
@@ -203,6 +203,14 @@ def _json_entries(body: bytes) -> list[Any]:
     if not isinstance(items, list):
         raise SourceError("the answer is JSON without items, no JSON Feed: check the address")
     return items
+
+
+def _whole(url: str, link: str | None) -> str | None:
+    """Return the link made whole, or as it is where it is no address: the entry is read."""
+    try:
+        return urljoin(url, link) if link else None
+    except ValueError:
+        return link
 
 
 def _json_item(entry: Mapping[str, Any]) -> FeedItem:

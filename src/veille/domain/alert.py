@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -174,6 +174,11 @@ class Alert:
     shadow: bool = False
 
     @property
+    def message_count(self) -> int:
+        """How many messages its rule counts, each that several say once."""
+        return messages_of(self.value, self.mention_count, self.conditions)
+
+    @property
     def is_counting(self) -> bool:
         """Whether its numbers are of now: its condition holds."""
         return self.cleared_at is None and self.state is not AlertState.RESOLVED
@@ -183,6 +188,14 @@ OF_RULE = "rule:"
 """What the name of a condition begins with that is another rule: one may be called `spike`."""
 SILENT = frozenset({"silent_s", "silence_surprise", "down_s"})
 """Conditions of a source or group that is not heard, or cannot be."""
+
+
+_NO_MESSAGES = frozenset({"reach", "distinct"})
+
+
+def messages_of(counted: int, mentions: int, conditions: Sequence[Condition]) -> int:
+    """Return how many messages `counted` is; `mentions`, where it is followers or places."""
+    return mentions if any(each.name in _NO_MESSAGES for each in conditions) else counted
 
 
 def is_silence(alert: Alert) -> bool:

@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     TERRITORY = "territory"  # another place than the rule asks for
     WHERE = "where"  # another condition on the mention failed
     GROUP = "group"  # it has nothing to be grouped by
+    COUNTING = "counting"  # the rule compares with its past, and has not counted all of it
     PENDING = "pending"  # not for long enough
     CONDITION = "condition"  # a condition on the window failed
     WOULD_FIRE = "would_fire"  # as written now it would have, and no alert is kept

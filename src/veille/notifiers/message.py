@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from veille.domain.alert import messages_of
 from veille.domain.card import Card
 from veille.domain.ids import short_id
 from veille.domain.incident import IncidentState, Reach, Verdict
@@ -164,7 +165,7 @@ def _diverted(told: Diverted, at: datetime, voice: Voice) -> str:
 def _counts(facts: Facts, voice: Voice) -> str:
     """Return how much was heard: what the rule counts, or more where more belongs to it."""
     words, reach = voice.words, facts.reach
-    if reach is not None and reach.messages > max(facts.value, facts.mention_count):
+    if reach is not None and reach.messages > max(_counted(facts), facts.mention_count):
         known = [_heard(facts, reach, voice), *_certainty(facts.certainty, words)]
         return " · ".join(known)
     parts = [_messages(facts, words)] if facts.evidence or facts.author_count else []
@@ -189,7 +190,7 @@ def _counts(facts: Facts, voice: Voice) -> str:
 def _heard(facts: Facts, reach: Reach, voice: Voice) -> str:
     is_over, lately = facts.state is IncidentState.RESOLVED, None
     if facts.window is not None and facts.is_counting and not is_over:
-        value, messages = facts.value, facts.mention_count
+        value, messages = _counted(facts), facts.mention_count
         lately = Lately(value=value, messages=messages, window=facts.window, usual=facts.usual)
     return heard(
         voice.words,
@@ -335,8 +336,12 @@ def _quotes(quotes: tuple[Quote, ...]) -> tuple[Quote, ...]:
 
 def _messages(facts: Facts, words: Catalogue) -> str:
     """Return `12 messages`; where several say the same `3 messages différents`."""
-    is_repeated = facts.mention_count > facts.value
-    return _count("different" if is_repeated else "messages", facts.value, words)
+    value = _counted(facts)
+    return _count("different" if facts.mention_count > value else "messages", value, words)
+
+
+def _counted(facts: Facts) -> int:
+    return messages_of(facts.value, facts.mention_count, facts.conditions)
 
 
 def _count(key: str, value: int, words: Catalogue) -> str:

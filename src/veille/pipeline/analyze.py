@@ -27,7 +27,7 @@ BATCH = 64
 READ_S = 120.0
 """A batch takes a second; a model that hangs this long is broken."""
 
-PLAIN = Passage(text="La mairie est ouverte demain.")
+PLAIN = "La mairie est ouverte demain."
 """What every model reads."""
 
 log = structlog.get_logger()
@@ -80,37 +80,47 @@ class Analyze:
     async def _one_by_one(self, claimed: Sequence[work.Work], now: datetime) -> None:
         """Analyze each mention of a failed batch alone; only the guilty ones are put aside.
 
-        Raises ModelError when none of several can be read, or when the model dies of any text: then
-        the model is broken, not they.
+        After one that kills the model the rest is left to the next step. Raises ModelError when a
+        plain sentence cannot be read either: then the model is broken, not they.
         """
         failed: dict[str, str] = {}
-        deadly = 0
-        for item in claimed:
+        is_well = False
+        for item in sorted(claimed, key=lambda item: item.attempts):  # new ones wait for none
             await self._clustering.follow()
             try:
                 await self._clustering.save(await self._read([item]), now)
-            except StoreError:
+                is_well = True
+            except (ModelError, StoreError):
                 raise
             except AnalystLostError as error:
-                await self._require_alive()
-                # at once: each costs a start of the model, and many may outlast the watchdog
-                await self._store.write(partial(_fail, item.key, _cause(error), now))
-                deadly += 1
+                await self._require_well(now)
+                is_well = True
+                failed[item.key] = _cause(error)
+                # two starts of the model by now, of 3 to 15 s: the watchdog gives a step a minute
+                await self._store.write(work.release)
+                break
             except Exception as error:  # noqa: BLE001 the edge of the step: counted and stored
                 failed[item.key] = _cause(error)
-        if len(failed) > 1 and len(failed) + deadly == len(claimed):
-            raise ModelError(f"none of {len(claimed)} mentions could be read: the model is broken")
+        if not is_well:
+            await self._require_well(now)
         for key, cause in failed.items():
             await self._store.write(partial(_fail, key, cause, now))
-        self.is_busy = bool(failed or deadly)
+        self.is_busy = bool(failed)
 
-    async def _require_alive(self) -> None:
-        """Raise ModelError when the model dies of a plain sentence too: no text is guilty then."""
+    async def _require_well(self, now: datetime) -> None:
+        """Raise ModelError when a plain sentence cannot be read, placed and stored."""
+        plain = work.Work(key="", version=0, text=PLAIN, created_at=now, received_at=now)
         try:
-            async with asyncio.timeout(READ_S):
-                await asyncio.to_thread(self._analyst.analyze, [PLAIN])
-        except AnalystLostError as error:
-            raise ModelError("the model dies of a plain sentence: it is broken") from error
+            await self._clustering.follow()
+            (placed,) = await self._read([plain])  # never saved: the next follow() forgets it
+            work.encode(plain.key, placed.analysis)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"a plain sentence cannot be read ({type(error).__name__}): the model is broken; "
+                "veille doctor looks at its files and its scores"
+            ) from error
 
     async def _read(self, claimed: Sequence[work.Work]) -> list[Placed]:
         found = await self.analyses(claimed)

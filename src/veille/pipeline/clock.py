@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from veille.alerts.operational import UNANSWERED, awaited, cleared
+from veille.domain.hours import is_open
 from veille.domain.promise import Promises
 from veille.pipeline.unsnooze import bring_back
 from veille.store import alerts, duties, obligations, watermarks
@@ -18,6 +19,8 @@ from veille.store.protocol import Store
 
 BATCH = 50
 """Texts or actions looked at in one transaction: some 50 ms, so that no other write waits long."""
+READ = 500
+"""Warnings looked at in one step: more than a night brings to be told in the morning."""
 PROMISED = "clock.promised"
 _FOLLOWED = (("observations", "clock.observed"), ("timeline", "clock.handled"))
 _FOLLOW = {"observations": duties.observed, "timeline": duties.handled}
@@ -54,7 +57,7 @@ class Clock:
             != watermarks.get(db, name)
             for table, name in _FOLLOWED
         )
-        return is_behind or (self._summary is not None and bool(duties.to_warn(db, now, limit=1)))
+        return is_behind or (self._summary is not None and bool(self._to_warn(db, now)))
 
     def _step(self, db: Db, now: datetime) -> bool:
         keys, has_more = self._redo(db), self._redone is not None
@@ -93,7 +96,7 @@ class Clock:
                 ended, over = cleared(alert, now)
                 alerts.save(db, [ended])
                 alerts.add_transitions(db, [over])
-        found = duties.to_warn(db, now, limit=BATCH)
+        found = self._to_warn(db, now)
         for warned in found:
             if warned.due_at > now:  # what was late when it came needs no warning: the page says so
                 said = summary(warned)
@@ -101,6 +104,15 @@ class Clock:
                 alerts.save(db, [alert])
                 alerts.add_transitions(db, [begun])
         duties.note_told(db, [warned.mention for warned in found], now)
+
+    def _to_warn(self, db: Db, now: datetime) -> list[Warned]:
+        """Return whom to warn of: what is read late waits for people, or is late meanwhile."""
+        found = duties.to_warn(db, now, limit=READ)
+        return [one for one in found if one.due_at <= now or self._is_heard(one, now)][:BATCH]
+
+    def _is_heard(self, warned: Warned, now: datetime) -> bool:
+        promise = self._promises.of(warned.source, warned.intent, warned.severity)
+        return bool(promise.nonstop) or is_open(now, promise.opening)
 
 
 def _mark(promises: Promises) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 
@@ -15,7 +16,7 @@ from veille.domain.ids import fingerprint
 from veille.pipeline.evaluate import Evaluate
 from veille.rules.lint import heavy
 from veille.rules.model import RuleSet
-from veille.rules.parse import parse_rules, rule_files
+from veille.rules.parse import RuleFile, joined, parse_files, rule_files
 from veille.store import alerts, sources
 from veille.store.engine import Db
 from veille.store.protocol import Store
@@ -29,7 +30,10 @@ log = structlog.get_logger()
 
 
 class RuleWatch:
-    """Compares the folder's bytes at every step. `say` is the language of its alert."""
+    """Compares the folder's bytes at every step. `say` is the language of its alert.
+
+    `topics` and `names` (of sources, by id) are as `parse_rules` takes them.
+    """
 
     name = "rules"
 
@@ -40,16 +44,19 @@ class RuleWatch:
         folder: Path,
         *,
         topics: Sequence[str] = (),
+        names: Mapping[str, str] = MappingProxyType({}),
         say: Catalogue | None = None,
     ) -> None:
         self._store = store
         self._evaluate = evaluate
         self._folder = folder
         self._topics = topics
+        self._names = names
         self._say = say or catalogue("fr")
         self._seen: Mapping[str, bytes] | None = None
         self._taken: Mapping[str, bytes] | None = None
         self._refused: str | None = None
+        self._good: Mapping[str, RuleFile] = {}
 
     async def step(self, now: datetime) -> bool:
         """Take the folder as it is now, or keep the last good rules and say why; true if taken."""
@@ -79,9 +86,11 @@ class RuleWatch:
         return True
 
     def _parsed(self, files: Mapping[str, bytes]) -> RuleSet:
-        ruleset = parse_rules(files, topics=self._topics)
+        parsed = parse_files(files, topics=self._topics, known=self._good)
+        ruleset = joined(parsed, sources=self._names)
         if not ruleset.rules:  # a checkout under way looks like this; nobody wants to hear nothing
             raise RuleError(f"{self._folder}: no enabled rule: the last good ones stay")
+        self._good = parsed
         return ruleset
 
     async def _refuse(self, cause: str, now: datetime) -> bool:

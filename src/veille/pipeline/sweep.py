@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 import structlog
 
@@ -22,8 +22,10 @@ class Sweep:
 
     name = "sweep"
 
-    def __init__(self, store: Store, settings: PrivacySettings) -> None:
+    def __init__(self, store: Store, settings: PrivacySettings, *, zone: tzinfo = UTC) -> None:
+        """`zone` is whose days the audit log counts by."""
         self._store = store
+        self._zone = zone
         self._originals = settings.originals_for()
         self._kept = settings.retention.durations()
         self._ages = retention.Ages(
@@ -60,5 +62,5 @@ class Sweep:
         counts = {"originals": dropped, "texts": expired}
         counts |= retention.purge(db, self._ages, now=now, limit=BATCH)
         found = {name: count for name, count in counts.items() if count}
-        retention.note(db, found, now=now)
+        retention.note(db, found, now=now, zone=self._zone)
         return found

@@ -15,11 +15,12 @@ from veille.domain.ids import fingerprint, parse_short_id
 from veille.domain.silence import Mute, mute_of
 from veille.domain.whynot import Commune, Outcome, Told, WhyNot
 from veille.pipeline import hindsight
+from veille.pipeline.recount import learns
 from veille.rules.engine import PARIS, Engine
 from veille.rules.evidence import ask_all, conditions_of
 from veille.rules.model import Rule, RuleSet
 from veille.rules.new_term import terms_of
-from veille.rules.params import NewTerm, Silence
+from veille.rules.params import Composite, NewTerm, Silence
 from veille.rules.view import Around, View, group_values
 from veille.store import (
     alerts,
@@ -125,6 +126,8 @@ def _followed(db: Db, answer: WhyNot, rule: Rule | None, setting: Setting) -> Wh
     answer = _read(answer, rule, view, setting)
     if answer.outcome is not Outcome.CONDITION:
         return answer
+    if _is_counting(db, rule, setting):
+        return replace(answer, outcome=Outcome.COUNTING)
     if alert is not None:
         return _pending(answer, alert)
     return _nearest(db, answer, rule, view, setting)
@@ -159,6 +162,24 @@ def _read(answer: WhyNot, rule: Rule, view: View, setting: Setting) -> WhyNot:
     if isinstance(rule.params, NewTerm) and not terms_of(view, rule.params.of):
         return replace(answer, outcome=Outcome.GROUP, group_by=(rule.params.of,))
     return replace(answer, outcome=Outcome.CONDITION)
+
+
+def _is_counting(db: Db, rule: Rule, setting: Setting) -> bool:
+    """Whether the rule, or one it looks at, has yet to count its past, and says nothing until then.
+
+    Where nothing is ever deleted, in what was replayed, nobody goes on counting.
+    """
+    rules = {each.id: each for each in setting.ruleset.rules}
+    learning = {each.version for each in _looked_at(rule, rules) if learns(each)}
+    return setting.kept is not None and not learning <= baselines.since(db, learning).keys()
+
+
+def _looked_at(rule: Rule, rules: Mapping[str, Rule]) -> Iterator[Rule]:
+    yield rule
+    if isinstance(rule.params, Composite):
+        asked = rule.params
+        for name in (*asked.all_of, *asked.any_of, *asked.none_of):
+            yield from _looked_at(rules[name], rules) if name in rules else ()
 
 
 def _alerted(db: Db, answer: WhyNot, alert: Alert, rule: Rule) -> WhyNot:

@@ -81,7 +81,7 @@ class Rule:
     `min_authors` are at least 1. `params` are of the rule's kind, None where it has none. An alert
     that fires goes on until its value is below `clear_below`. `shadow`: nobody is told.
     `feed` changes only with what decides which mentions it is about: what is learnt of them stays
-    when the rest is edited.
+    when the rest is edited. `sources` are the names of sources by id, for `annotations`.
     """
 
     id: str
@@ -107,6 +107,7 @@ class Rule:
     runbook: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, Template] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     line: int = 0
     feed: str = ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from veille.domain.alert import Severity
 from veille.domain.errors import InputError, RuleError
@@ -82,43 +84,104 @@ def read_file(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def parse_rules(files: Mapping[str, bytes], *, topics: Sequence[str] = ()) -> RuleSet:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFile:
+    """The rules of a file in which nothing is wrong."""
+
+    data: bytes
+    rules: tuple[Rule, ...]
+    disabled: tuple[str, ...]
+    places: Mapping[str, str]
+    """`file:line` by id, of disabled ones too."""
+
+
+def parse_rules(
+    files: Mapping[str, bytes],
+    *,
+    topics: Sequence[str] = (),
+    sources: Mapping[str, str] = MappingProxyType({}),
+) -> RuleSet:
     """Return the rules of all files, in the order of file names; ids are unique over files.
 
-    `topics` are those that a rule may name; without any, names are not checked.
+    `topics` are those that a rule may name; without any, names are not checked. `sources` are the
+    names of sources by id, for the sentences of alerts.
     Raises RuleError with every finding, one a line, sorted by file and place.
+    """
+    return joined(parse_files(files, topics=topics), sources=sources)
+
+
+def joined(
+    files: Mapping[str, RuleFile], *, sources: Mapping[str, str] = MappingProxyType({})
+) -> RuleSet:
+    """Return the rules of all files, in the order of file names, with the names of sources."""
+    found = [files[name] for name in sorted(files)]
+    return RuleSet(
+        rules=tuple(
+            replace(rule, sources=sources) if sources and "source" in rule.group_by else rule
+            for file in found
+            for rule in file.rules
+        ),
+        disabled=tuple(name for file in found for name in file.disabled),
+    )
+
+
+def parse_files(
+    files: Mapping[str, bytes],
+    *,
+    topics: Sequence[str] = (),
+    known: Mapping[str, RuleFile] = MappingProxyType({}),
+) -> dict[str, RuleFile]:
+    """Return what `parse_rules` joins; raises RuleError as it does.
+
+    Of `known`, parsed with the same topics, files with the same bytes are taken as they are.
     """
     if (size := sum(map(len, files.values()))) > MAX_TOTAL:
         raise RuleError(f"the rule files hold {size} bytes, over {MAX_TOTAL}: remove some")
-    rules: list[Rule] = []
-    disabled: list[str] = []
+    found: dict[str, RuleFile] = {}
     problems: list[str] = []
     seen: dict[str, str] = {}
-    for name in sorted(files):
-        findings = Findings(name)
-        written: list[tuple[Reader, Rule]] = []
-        for node in _rule_nodes(files[name], findings):
-            reader = Reader(node, findings, RULE_KEYS)
-            if not isinstance(node, Fields):
-                continue
-            if findings.is_full:
-                break
-            rule = _rule(reader, name, topics)
-            for field, why in impossible(rule):
-                reader.wrong(field, why)
-            if rule.id and rule.id in seen:
-                reader.wrong("id", f'"{rule.id}" is already at {seen[rule.id]}: choose another')
-            seen.setdefault(rule.id, f"{name}:{rule.line}")
-            written.append((reader, rule))
-            if reader.truth("enabled", default=True):
-                rules.append(rule)
-            else:
-                disabled.append(rule.id)
-        check_composites(written, disabled)
-        problems.extend(findings)
+    for name, data in sorted(files.items()):
+        file = known.get(name)
+        # an id that stands elsewhere by now is told with its place, which parsing finds
+        if file is None or file.data != data or not seen.keys().isdisjoint(file.places):
+            findings = Findings(name)
+            file = _file(data, findings, seen, topics)
+            problems.extend(findings)
+        found[name] = file
+        for rule, place in file.places.items():
+            seen.setdefault(rule, place)
     if problems:
         raise RuleError("\n".join(problems))
-    return RuleSet(rules=tuple(rules), disabled=tuple(disabled))
+    return found
+
+
+def _file(
+    data: bytes, findings: Findings, elsewhere: Mapping[str, str], topics: Sequence[str]
+) -> RuleFile:
+    """Return the rules of a file; one with findings is of no use."""
+    name, places = findings.file, dict[str, str]()
+    rules: list[Rule] = []
+    disabled: list[str] = []
+    written: list[tuple[Reader, Rule]] = []
+    for node in _rule_nodes(data, findings):
+        reader = Reader(node, findings, RULE_KEYS)
+        if not isinstance(node, Fields):
+            continue
+        if findings.is_full:
+            break
+        rule = _rule(reader, name, topics)
+        for field, why in impossible(rule):
+            reader.wrong(field, why)
+        if rule.id and (place := elsewhere.get(rule.id) or places.get(rule.id)):
+            reader.wrong("id", f'"{rule.id}" is already at {place}: choose another')
+        places.setdefault(rule.id, f"{name}:{rule.line}")
+        written.append((reader, rule))
+        if reader.truth("enabled", default=True):
+            rules.append(rule)
+        else:
+            disabled.append(rule.id)
+    check_composites(written, disabled)
+    return RuleFile(data=data, rules=tuple(rules), disabled=tuple(disabled), places=places)
 
 
 def _rule_nodes(data: bytes, findings: Findings) -> tuple[Node, ...]:

@@ -85,15 +85,16 @@ def _annotate(
     rule: Rule, group: Mapping[str, str], verdict: Verdict, words: Mapping[str, str]
 ) -> Mapping[str, str]:
     baseline = verdict.baseline
+    said = {k: rule.sources.get(v, v) if k == "source" else v for k, v in group.items()}
     known = {
         "count": str(verdict.value),
         "threshold": written(verdict.threshold),
         "window": spoken(verdict.window or rule.window),
-        "group": ", ".join(text for text in group.values() if text),
+        "group": ", ".join(text for text in said.values() if text),
         EXPECTED: written(None if baseline is None else baseline.expected),
         **words,
-        **group,
+        **said,
     }
-    said = {name: template.render(known) for name, template in rule.annotations.items()}
+    texts = {name: template.render(known) for name, template in rule.annotations.items()}
     documents = {"owner": rule.owner, "runbook": rule.runbook}
-    return said | {name: text for name, text in documents.items() if text is not None}
+    return texts | {name: text for name, text in documents.items() if text is not None}

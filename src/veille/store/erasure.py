@@ -61,6 +61,16 @@ def pending(db: Db, *, limit: int) -> list[Redaction]:
     return [Redaction(seq=r["seq"], mention=r["mention"], cause=r["cause"]) for r in found]
 
 
+def gone(db: Db, keys: Iterable[str]) -> list[str]:
+    """Return which of these mentions are not kept (any more), in their order."""
+    found = db.rows(
+        """SELECT asked.value FROM json_each(?) asked WHERE NOT EXISTS (
+            SELECT 1 FROM mentions m WHERE m.key = asked.value AND m.state <> 'deleted')""",
+        (json_list(keys),),
+    )
+    return [row["value"] for row in found]
+
+
 def done(db: Db, redactions: Sequence[Redaction]) -> None:
     """These deletions are followed up; commit it with what they led to."""
     db.many("DELETE FROM redactions WHERE seq = ?", [(r.seq,) for r in redactions])

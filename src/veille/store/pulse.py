@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from veille.store.engine import Db
 
-TOPIC = re.compile(r"incidents|queue|sources|[IQ][1-9][0-9]{0,17}", re.ASCII)
-"""What may be watched: all open incidents, the queue, the sources, one incident, one item."""
+TOPIC = re.compile(r"incidents|queue|sources|gone|[IQ][1-9][0-9]{0,17}", re.ASCII)
+"""What may be watched: all open incidents, the queue, the sources, what of all texts is erased, one
+incident, one item."""
 
 # one row of numbers and ids each, by an index: they are asked once a second
 SQL = {
@@ -18,6 +19,8 @@ SQL = {
     # whatever people or rules do to the queue has a line
     "queue": "SELECT max(seq) FROM timeline",
     "sources": "SELECT source, error FROM sources ORDER BY source",
+    # each deletion leaves one, whoever made it
+    "gone": "SELECT max(rowid) FROM tombstones",
     "I": """SELECT version, (SELECT max(seq) FROM timeline WHERE target = 'I' || ?1),
         (SELECT max(seq) FROM evidence WHERE incident = ?1) FROM incidents WHERE id = ?1""",
     "Q": """SELECT q.version, m.version, m.state,

@@ -38,6 +38,10 @@ _ORDERS = {
     (True, True): ("(updated_at, id) > (?4, ?5)", "updated_at, id"),
 }
 """What lies beyond a place, and in which order: of what is done with or not, backwards or not."""
+# what brings an item up by itself, among those that changed since
+_RAISED = """ AND updated_at > ?{0} AND EXISTS (SELECT 1 FROM timeline t
+    WHERE t.target = 'Q' || queue.id AND t.at > ?{0}
+    AND t.kind IN ('queue.flagged', 'queue.returned', 'queue.woken'))"""
 DIGITS = 18
 """Of a number in an address: what a column holds has 19 at most."""
 _MICROS_DIGITS = 16
@@ -117,12 +121,14 @@ def ranked(
     after: Place | None = None,
     before: Place | None = None,
     made_by: datetime | None = None,
+    raised_since: datetime | None = None,
 ) -> list[Ranked]:
     """Return up to `limit` items after a place: the most pressing first, ties oldest first.
 
     What is done with comes newest change first. With `after`, clocks count as of its first page.
     With `before`, those before that place, the nearest first; with `made_by`, those that were in
-    the queue by then.
+    the queue by then; with `raised_since`, those that a graver rule, their author or the end of a
+    snooze brought up after that.
     """
     place = after if before is None else before
     at = now if place is None else place.at
@@ -130,6 +136,9 @@ def ranked(
     if made_by is not None:
         params.append(micros(made_by))
         conditions += f" AND created_at <= ?{len(params)}"
+    if raised_since is not None:
+        params.append(micros(raised_since))
+        conditions += _RAISED.format(len(params))
     beyond, order = _ORDERS[where.is_done, before is not None]
     points = "NULL" if where.is_done else _POINTS
     if place is not None:

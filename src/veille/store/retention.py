@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from veille.store import audit
 from veille.store.codec import micros
@@ -124,9 +124,9 @@ def purge(db: Db, ages: Ages, *, now: datetime, limit: int) -> dict[str, int]:
     return counts
 
 
-def note(db: Db, counts: Mapping[str, int], *, now: datetime) -> None:
-    """What went is counted for this day; days that are over stand in the audit log."""
-    today = now.date().isoformat()
+def note(db: Db, counts: Mapping[str, int], *, now: datetime, zone: tzinfo) -> None:
+    """What went is counted for this day of `zone`; days that are over stand in the audit log."""
+    today = now.astimezone(zone).date().isoformat()
     over = db.rows("SELECT DISTINCT day FROM swept WHERE day < ? ORDER BY day", (today,))
     for row in over:
         audit.add(

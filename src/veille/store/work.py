@@ -29,7 +29,10 @@ PROMPT = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One version of a mention, to be analyzed; `own`: published by the institution itself."""
+    """One version of a mention, to be analyzed; `own`: published by the institution itself.
+
+    `attempts`: how often it failed before.
+    """
 
     key: str
     version: int
@@ -41,6 +44,7 @@ class Work:
     own: bool = False
     has_media: bool = False
     lang: str | None = None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ def claim(db: Db, *, limit: int, now: datetime, lease: timedelta) -> list[Work]:
     """Return up to `limit` mentions to analyze, oldest first; nobody else gets them for `lease`."""
     found = db.rows(
         """SELECT id, key, version, text, lang, created_at, received_at, watches, author, own,
-        media <> '[]' AS has_media FROM mentions
+        attempts, media <> '[]' AS has_media FROM mentions
         WHERE state = 'new' AND due_at <= ?1 AND lease_until <= ?1
         ORDER BY received_at, id LIMIT ?2""",
         (micros(now), limit),
@@ -88,13 +92,14 @@ def claim(db: Db, *, limit: int, now: datetime, lease: timedelta) -> list[Work]:
             own=bool(r["own"]),
             has_media=bool(r["has_media"]),
             lang=r["lang"],
+            attempts=r["attempts"],
         )
         for r in found
     ]
 
 
 def release(db: Db) -> int:
-    """Every lease has ended: for the start, when only a killed process can have held one."""
+    """Every lease has ended: when nobody reads what was claimed, at a start or by who claims."""
     return db.execute(
         "UPDATE mentions SET lease_until = 0 WHERE state = 'new' AND lease_until > 0"
     ).rowcount
@@ -183,7 +188,7 @@ def _save(db: Db, item: Work, analysis: Analysis, now: datetime) -> bool:
         return False
     db.execute(
         "INSERT INTO analyses VALUES (?, ?, ?, ?)",
-        (row["id"], item.version, micros(now), _encode(item.key, analysis)),
+        (row["id"], item.version, micros(now), encode(item.key, analysis)),
     )
     db.execute(
         """UPDATE mentions SET state = 'analyzed', attempts = 0, due_at = 0, lease_until = 0,
@@ -198,7 +203,8 @@ def _save(db: Db, item: Work, analysis: Analysis, now: datetime) -> bool:
     return True
 
 
-def _encode(key: str, analysis: Analysis) -> str:
+def encode(key: str, analysis: Analysis) -> str:
+    """Return what is stored of it. Raises InputError for a score that is no number."""
     body = to_json(analysis)
     try:
         _ANALYSIS.decode(body)  # NaN is written as null: fail here, not at every later reading

@@ -136,6 +136,7 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("GET", "/users", people_page.page, Access.ADMIN),
     ("POST", "/users/{verb}", people_page.change, Access.ADMIN),
     ("GET", "/live", live.page_stream, Access.READ),
+    ("GET", "/live/gone", live.gone, Access.READ),
     ("GET", "/more", more_page.page, Access.READ),
     ("GET", "/help/keys", more_page.keys, Access.READ),
     ("POST", "/preferences", more_page.prefer, Access.READ),
@@ -266,6 +267,7 @@ def _templates(
     sources = {n: package.get_source(environment, n)[0] for n in package.list_templates()}
     environment.loader = jinja2.DictLoader(sources)
     environment.globals.update(t=say, menu=MENU, institution=institution, static=dict(files.paths))
+    environment.globals["letters"] = "".join(key for key, _ in more_page.KEYS)
     environment.globals["bars"] = taste.BARS
     environment.globals["idle_s"] = round(sessions.IDLE.total_seconds())
     return environment

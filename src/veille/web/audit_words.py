@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time
 
 from veille.domain.errors import InputError
 from veille.domain.ids import parse_short_id
@@ -54,7 +54,7 @@ class Trail:
         if (found := _TARGETS.get(head, _NEVER).fullmatch(written)) is not None:
             return self.words.say(f"pages.audit.target.{head}", number=found[1])
         if head == "retention":
-            return _moment(f"{written}T12:00Z", self.words, wording.date)
+            return _day(written, self.words)
         return self._known(f"pages.audit.target.{head}.{written}", visible(written))
 
     def changes(self, entry: Entry) -> Sequence[tuple[str, str]]:
@@ -126,6 +126,15 @@ def path_of(target: str) -> str | None:
     except InputError:
         return None
     return f"{_PAGES[letter]}/{found}" if letter in _PAGES else None
+
+
+def _day(written: str, words: Words) -> str:
+    """Return a day that was noted by the town's own calendar, in words."""
+    try:
+        noon = datetime.combine(date.fromisoformat(written), time(12), tzinfo=words.timezone)
+    except (ValueError, OverflowError):
+        return visible(written)
+    return wording.date(words.say, noon, words.timezone.key)
 
 
 def _moment(written: str, words: Words, write: Callable[[Catalogue, datetime, str], str]) -> str:

@@ -95,7 +95,8 @@ def _count(found: Found, words: Words) -> str:
     scores = [urgency.score for urgency in urgencies if urgency.label is UrgencyLabel.URGENT]
     certainty, reach = max(scores, default=None), found.reach
     top = found.alerts[0] if found.alerts else None
-    if top is not None and (reach is None or reach.messages <= max(top.value, top.mention_count)):
+    counted = 0 if top is None else max(top.message_count, top.mention_count)
+    if top is not None and (reach is None or reach.messages <= counted):
         return words.count(top, usual=found.usual, certainty=certainty)
     if reach is None:
         return ""

@@ -117,7 +117,7 @@ def load(db: Db, number: int, request: web.Request, now: datetime) -> Loaded | N
         since=looks.since(db, visitor_of(request).name, name, now=now),
         offer=undo.offered(request, db, back=f"/incidents/{number}"),
         open_ones=[other for other in _at_work(db) if other.id != number][:_MERGERS],
-        marks=pulse.marks(db, (name,)),
+        marks=pulse.marks(db, (name, "gone")),
     )
 
 
@@ -182,7 +182,7 @@ async def show(
         told=_told(loaded.events, words),
         facts=_facts(loaded, shown, words),
         spark=spark(loaded.times, words, until=incident.resolved_at or words.now),
-        emergency=emergency(loaded.found.mentions, words),
+        emergency=_emergency(loaded.found.mentions, words),
         organised=coordination_words(words.say, loaded.coordination),
         others=[_other(each, count, words) for each, count in loaded.others],
         alerts=[(each.fingerprint, _alert(each, words)) for each in loaded.found.alerts],
@@ -274,6 +274,13 @@ def emergency(found: Sequence[StoredMention], words: Words) -> list[tuple[str, l
     if place in said:
         said[place] = dict.fromkeys(_apart(said[place], words.institution))
     return [(name, list(values)) for name, values in said.items() if values]
+
+
+def _emergency(
+    found: Sequence[StoredMention], words: Words
+) -> tuple[list[tuple[str, list[str]]], str]:
+    """Return what the cards say, and the keys of the mentions that have one."""
+    return emergency(found, words), " ".join(each.key for each in found if words.card(each))
 
 
 def _apart(places: Iterable[str], town: str) -> Iterable[str]:

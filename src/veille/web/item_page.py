@@ -32,7 +32,7 @@ from veille.web.login import safe_next
 from veille.web.marks import mark
 from veille.web.neighbours import Neighbours
 from veille.web.questions import questions, reading
-from veille.web.site import done_of, form_of, render, render_watched, site_of, visitor_of, words_of
+from veille.web.site import done_of, form_of, render_watched, site_of, visitor_of, words_of
 from veille.web.text import safe_link
 from veille.web.threads import Exchange
 from veille.web.words import Words, number_of
@@ -70,7 +70,7 @@ def _load(db: Db, request: web.Request, number: int) -> _Loaded | None:
         mention=mention,
         events=timeline.of(db, name),
         people=[user.name for user in users.list_(db) if user.disabled_at is None],
-        marks=pulse.marks(db, (name,)),
+        marks=pulse.marks(db, (name, "gone")),
         ranked=ranking.of_items(db, [number], now=words_of(request).now).get(number),
         exchange=threads.load(db, item.mention),
         incidents=incidents.of_mention(db, item.mention),
@@ -245,9 +245,10 @@ async def page_with_rule(request: web.Request) -> web.Response:
 async def original(request: web.Request) -> web.Response:
     """The unmasked text of a mention, once; the opening is in the audit log before it is shown."""
     form = await form_of(request)
-    text = await site_of(request).originals.open(
-        request.match_info["key"], actor=visitor_of(request).name
-    )
+    site, key = site_of(request), request.match_info["key"]
+    # the mark first: what is erased between the two is told to the page
+    marks = await site.store.read(lambda db: pulse.marks(db, ("gone",)))
+    text = await site.originals.open(key, actor=visitor_of(request).name)
     shown = None if text is None else visible(text)
     back = safe_next(form.get("back", "/"))
-    return render(request, "original.html", text=shown, back=back)
+    return render_watched(request, "original.html", marks=marks, text=shown, key=key, back=back)

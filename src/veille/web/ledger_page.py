@@ -12,10 +12,10 @@ from veille.domain.errors import InputError
 from veille.domain.ids import short_id
 from veille.domain.ledger import Entry
 from veille.domain.record import StoredMention
-from veille.store import ledger, mentions
+from veille.store import ledger, mentions, pulse
 from veille.store.codec import micros, moment
 from veille.store.engine import Db
-from veille.web.site import render, site_of, words_of
+from veille.web.site import render_watched, site_of, words_of
 from veille.web.words import Words
 from veille.wording import clock
 from veille.wording import format as wording
@@ -53,6 +53,7 @@ class _Loaded:
     decided: list[Entry]
     count: int
     mentions: Mapping[str, StoredMention]
+    marks: Mapping[str, str]
 
 
 async def page(request: web.Request) -> web.Response:
@@ -64,9 +65,10 @@ async def page(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest from error
     loaded = await site_of(request).store.read(lambda db: _load(db, asked, words.now))
     say, shown, decided = words.say, loaded.open[:PAGE], loaded.decided[:PAGE]
-    return render(
+    return render_watched(
         request,
         "ledger.html",
+        marks=loaded.marks,
         heading=_heading(loaded.count, words),
         rows=[_row(request, one, loaded.mentions, words) for one in shown],
         decided=[_row(request, one, loaded.mentions, words) for one in decided],
@@ -88,6 +90,7 @@ def _load(db: Db, asked: _Asked, now: datetime) -> _Loaded:
         decided=decided,
         count=ledger.count(db),
         mentions=mentions.stored(db, [one.mention for one in (*found, *decided)]),
+        marks=pulse.marks(db, ("gone",)),
     )
 
 

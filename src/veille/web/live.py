@@ -14,7 +14,7 @@ from aiohttp import web
 
 from veille.domain.clock import monotonic_s
 from veille.domain.errors import StoreError
-from veille.store import pulse, users
+from veille.store import erasure, pulse, users
 from veille.store.engine import Db
 from veille.store.protocol import Store
 from veille.web.sessions import IDLE
@@ -31,6 +31,9 @@ _INBOX = 50
 _TOPICS = 12
 _WRITE_S = 10.0
 _RETRY_MS = 3000
+_ASKED = 100
+"""Mentions of one question: 3.3 kB of an address, of 8 kB that a proxy takes."""
+_KEYS = re.compile(rf"[0-9a-f]{{32}}(?:\.[0-9a-f]{{32}}){{0,{_ASKED - 1}}}", re.ASCII)
 _SEEN = re.compile(rf"(?:{pulse.TOPIC.pattern})\.[0-9a-f]{{12}}", re.ASCII)
 
 
@@ -155,6 +158,15 @@ async def page_stream(request: web.Request) -> web.StreamResponse:
         except (ConnectionError, TimeoutError, StoreError):
             pass  # the page was left, or network or store are gone: it asks again, ever later
     return response
+
+
+async def gone(request: web.Request) -> web.Response:
+    """Which of the mentions that a page quotes are not kept any more: their texts leave it."""
+    asked = request.query.get("mentions", "")
+    if not _KEYS.fullmatch(asked):
+        raise web.HTTPBadRequest
+    keys = asked.split(".")
+    return web.json_response(await site_of(request).store.read(lambda db: erasure.gone(db, keys)))
 
 
 async def _tell(request: web.Request, response: web.StreamResponse, mine: Stream) -> None:

@@ -73,7 +73,7 @@ def _load(db: Db, now: datetime) -> _Loaded:
         parked=mentions.parked_count(db),
         more_incidents=incidents.count(db, states=_UNDER_WAY) - len(open_ones),
         day=arrivals.day(db, now=now),
-        marks=pulse.marks(db, ("incidents", "queue", "sources")),
+        marks=pulse.marks(db, ("incidents", "queue", "sources", "gone")),
     )
 
 

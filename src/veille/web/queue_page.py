@@ -75,7 +75,7 @@ def _load(db: Db, request: web.Request, where: QueueFilter, asked: Standing) -> 
         },
         people=[user.name for user in users.list_(db) if user.disabled_at is None],
         sources=[one.source for one in sources.health(db) if not sources.is_inner(one.source)],
-        marks=pulse.marks(db, ["queue"]),
+        marks=pulse.marks(db, ["queue", "gone"]),
         calls=calls.open_for(db, visitor_of(request).name, limit=_CALLS),
         again=timeline.wrote_again(db, [short_id("Q", each.item.id) for each in shown]),
         undoing=undo.offered(request, db, back=page_path(where, page.standing)),

@@ -29,7 +29,10 @@ class Found:
 
 def found(alert: Alert, incident: Incident | None, words: Words) -> Found:
     """Return an alert as a line of the rule's page."""
-    group = ", ".join(f"{name}={value}" for name, value in sorted(alert.group.items()))
+    group = ", ".join(
+        f"{name}={words.source(value) if name == 'source' else value}"
+        for name, value in sorted(alert.group.items())
+    )
     return Found(
         at=alert.fired_at or alert.started_at,
         group=visible(group),

@@ -14,12 +14,12 @@ from veille.domain.incident import QueueItem
 from veille.domain.query import Query
 from veille.domain.record import StoredMention
 from veille.domain.search import FRENCH, VALUES, Field, Search, parse_search
-from veille.store import facets, mentions, queue, search
+from veille.store import facets, mentions, pulse, queue, search
 from veille.store.engine import Db
 from veille.store.search import Counts, Page
 from veille.web import search_facets
 from veille.web.search_facets import Asked, path_to
-from veille.web.site import form_of, render, see, site_of, visitor_of, words_of
+from veille.web.site import form_of, render_watched, see, site_of, visitor_of, words_of
 from veille.web.text import Piece, pieces
 from veille.web.words import Words
 from veille.wording import format as wording
@@ -49,6 +49,7 @@ class _Loaded:
     mentions: Mapping[str, StoredMention]
     items: Mapping[str, QueueItem]
     is_complete: bool
+    marks: Mapping[str, str]
 
 
 async def page(request: web.Request) -> web.Response:
@@ -59,9 +60,10 @@ async def page(request: web.Request) -> web.Response:
         wanted = asked.wanted
         loaded = await site_of(request).store.read(lambda db: _load(db, wanted, asked, words))
     counts = loaded.counts if loaded else _NO_COUNTS
-    return render(
+    return render_watched(
         request,
         "search.html",
+        marks=loaded.marks if loaded else {},
         status=400 if asked.problem else 200,
         asked=asked,
         problem=asked.problem,
@@ -141,6 +143,7 @@ def _load(db: Db, wanted: Search, asked: Asked, words: Words) -> _Loaded:
         mentions=mentions.stored(db, found.keys),
         items=queue.of_keys(db, found.keys),
         is_complete=facets.is_complete(db),
+        marks=pulse.marks(db, ("gone",)),
     )
 
 

@@ -175,6 +175,10 @@ def _address(request: web.Request, values: Mapping[str, object]) -> str:
     return request.path_qs if request.method == "GET" else str(values.get("base") or "/")
 
 
+def _read_at(request: web.Request) -> str:
+    return request.path_qs if request.method == "GET" else ""
+
+
 def see(path: str) -> web.Response:
     """Return the redirect that turns an accepted form into a page that may be reloaded."""
     return web.Response(status=303, headers={"Location": path})
@@ -193,13 +197,13 @@ def render_watched(
     """Return a page that stays fresh: `marks` are store.pulse's, of the snapshot it was read from.
 
     When one changes, the page is read again: elements with the same `data-live` are replaced where
-    they stand, others announced. `base` is where it is read when it answers a form ("": here);
+    they stand, others announced. `base` is where it is read when it answers a form ("": nowhere);
     `fresh` is where what is announced stands, and then `base` is read always.
     """
     words = words_of(request)
     live = {
         "since": " ".join(f"{topic}.{mark}" for topic, mark in marks.items()),
-        "page": base if base and (fresh or request.method == "POST") else request.path_qs,
+        "page": base if base and (fresh or request.method == "POST") else _read_at(request),
         "fresh": fresh,
         "at": words.moment(words.now),
     }

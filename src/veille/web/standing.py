@@ -43,8 +43,8 @@ class Standing:
 class Read:
     """A page as it stands, and what is beyond it.
 
-    `here` are those of its rows that still are in the view; `news` counts what came to the view
-    since the first page was opened and is on no page that follows.
+    `here` are those of its rows that still are in the view; `news` counts what came to the view or
+    rose in it since the first page was opened and is on no page that follows.
     """
 
     standing: Standing
@@ -88,7 +88,9 @@ def _opened(db: Db, where: QueueFilter, standing: Standing, now: datetime) -> Re
         standing=Standing(after=after, ids=ids, end=shown[-1].place if shown else None),
         here=frozenset(ids),
         has_more=len(found) > PAGE,
-        news=ranking.count(db, where, now=now, made_after=at) if at else 0,
+        news=len(_above(db, where, after)) + ranking.count(db, where, now=now, made_after=at)
+        if at
+        else 0,
     )
 
 
@@ -97,13 +99,23 @@ def _again(db: Db, where: QueueFilter, standing: Standing, now: datetime) -> Rea
     at = end.at if end else now
     found = ranking.ranked(db, where, now=at, limit=most, after=standing.after, made_by=at)
     beyond = [each for each in found if end and each.place.key > end.key]
-    risen = {each.item.id for each in found} - {each.item.id for each in beyond} - {*ids}
+    risen = {each.item.id for each in found} - {each.item.id for each in beyond}
+    risen = (risen | _above(db, where, standing.after)) - {*ids}
     return Read(
         standing=standing,
         here=frozenset(ranking.among(db, where, ids, now=now)),
         has_more=bool(beyond) or len(found) == most,
         news=len(risen) + ranking.count(db, where, now=now, made_after=at),
     )
+
+
+def _above(db: Db, where: QueueFilter, after: Place | None) -> set[int]:
+    """Return what rose since to before where this page begins: no page holds all rows of those."""
+    if after is None:
+        return set()
+    at, most = after.at, 2 * PAGE + 1
+    found = ranking.ranked(db, where, now=at, limit=most, before=after, made_by=at, raised_since=at)
+    return {each.item.id for each in found}
 
 
 def following(db: Db, where: QueueFilter, standing: Standing) -> Standing | None:

@@ -69,9 +69,17 @@ def load() -> StaticFiles:
 def _bodies() -> Iterator[tuple[str, bytes]]:
     """Yield the packaged files, and the icons that are drawn."""
     for entry in _FOLDER.iterdir():
-        yield entry.name, entry.read_bytes()
+        body = entry.read_bytes()
+        is_ours = entry.name.endswith(".js") and not entry.name.endswith(".min.js")
+        yield entry.name, _lean(body) if is_ours else body
     for size in SIZES:
         yield f"icon-{size}.png", png(size)
+
+
+def _lean(script: bytes) -> bytes:
+    """Return it without what is for who reads it: lines of comment and indentation."""
+    lines = (line.strip() for line in script.splitlines())
+    return b"\n".join(line for line in lines if line and not line.startswith(b"//"))
 
 
 async def serve(request: web.Request) -> web.Response:

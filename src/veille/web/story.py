@@ -25,14 +25,16 @@ _DAY = timedelta(days=1)
 class Told:
     """One line: `kind` is event, note, message or own; `anchor` where the text stands on the page.
 
-    `clock` and `day` are of the wall. `is_new`: since the reader's last visit. `details` are the
-    parts of a line that stands for several, `id` its name on the page.
+    `mention` is the key of the one it quotes. `clock` and `day` are of the wall. `is_new`: since
+    the reader's last visit. `details` are the parts of a line that stands for several, `id` its
+    name on the page.
     """
 
     at: datetime
     text: str
     kind: str
     anchor: str = ""
+    mention: str = ""
     clock: str = ""
     day: str = ""
     is_new: bool = False
@@ -192,13 +194,14 @@ def _message(group: Group, mention: StoredMention, words: Words) -> Told:
     said = words.say("live.story.message", text=words.excerpt(mention), source=sources)
     if group.count > 1:
         said += " · " + words.say.count("live.story.variants", group.count - 1)
-    return Told(at=group.first_at, text=said, kind="message", anchor=f"m-{mention.key}")
+    key = mention.key
+    return Told(at=group.first_at, text=said, kind="message", anchor=f"m-{key}", mention=key)
 
 
 def _own(mention: StoredMention, words: Words) -> Told:
     source = words.source(mention.source)
     said = words.say("live.story.own", text=words.excerpt(mention), source=source)
-    return Told(at=mention.created_at, text=said, kind="own")
+    return Told(at=mention.created_at, text=said, kind="own", mention=mention.key)
 
 
 def _is_new(at: datetime, since: datetime | None) -> bool:

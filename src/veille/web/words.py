@@ -98,8 +98,9 @@ class Words:
 
         Where several say the same: `3 messages différents`, `un même message`.
         """
-        noun = "different" if alert.mention_count > alert.value else "messages"
-        said = self.say.count(f"web.count.{noun}", alert.value)
+        value = alert.message_count
+        noun = "different" if alert.mention_count > value else "messages"
+        said = self.say.count(f"web.count.{noun}", value)
         if alert.author_count:
             people = self.say.count("web.count.people", alert.author_count)
             said = self.say.count("web.count.of", alert.author_count, messages=said, people=people)
@@ -127,7 +128,7 @@ class Words:
         """
         lately = None
         if alert is not None and alert.window is not None and alert.is_counting:
-            value, messages = alert.value, alert.mention_count
+            value, messages = alert.message_count, alert.mention_count
             lately = Lately(value=value, messages=messages, window=alert.window, usual=usual)
         return heard(
             self.say,

@@ -28,8 +28,11 @@ COLUMNS = (
 _FORMULA = "=+-@\t\r\n|%"
 """What begins a formula or a command in a spreadsheet (OWASP, CSV Injection), full width too."""
 # the same behind what parts cells or lines elsewhere: quotes hold a file together only for who
-# parts it as it was written, and a semicolon or a comma is a matter of the reader's country
-_WITHIN = re.compile(r"([;,\t\r\n][^\S\t\r\n]*)(?=[=+@＝＋＠－﹦﹢﹫﹣﬩-])")
+# parts it as it was written, and a semicolon or a comma is a matter of the reader's country;
+# behind an empty quotation a cell goes on, and a variation selector is seen by nobody
+_WITHIN = re.compile(
+    r"""([;,\t\r\n](?:[^\S\t\r\n]|["'\ufe00-\ufe0f])*)(?=[=+@＝＋＠－﹦﹢﹫﹣﬩-])"""
+)
 # what XML 1.0 (section 2.2) has no place for, even escaped
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_ASCII = re.compile("[^\x00-\x7e]+")

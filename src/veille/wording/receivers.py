@@ -30,6 +30,12 @@ def source_names(names: Mapping[str, str]) -> Mapping[str, str]:
     return {id: visible(name.strip() or id) for id, name in names.items()}
 
 
+def with_id(id: str, names: Mapping[str, str]) -> str:
+    """Return `Presse locale (presse)`, for who works with config.toml; the id where it is all."""
+    name = names.get(id, id)
+    return id if name == id else f"{name} ({id})"
+
+
 def _name(say: Catalogue, receiver: Receiver, alike: int) -> str:
     if receiver.name:
         return visible(receiver.name)

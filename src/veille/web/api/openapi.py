@@ -20,6 +20,8 @@ from veille.wording.catalogue import catalogue
 Json = dict[str, Any]  # a JSON document has no narrower type
 _TEMPLATE = "#/components/schemas/{name}"
 _NO_NUL = "^[^\\u0000]*$"
+_DURATION = r"^P([0-9]+D)?(T[0-9]+(\.[0-9]+)?S)?$"
+"""What msgspec writes; the format `duration` has no parts of a second (RFC 3339, appendix A)."""
 _ALWAYS = (400, 401, 403, 406, 414, 429, 500, 503)
 _ACTS = (409,)
 _BY_QUERY = {"after": 404, "q": 404, "since": 404}
@@ -131,7 +133,7 @@ def _query(schema: Json) -> list[Json]:
             "name": name,
             "in": "query",
             "required": name in schema.get("required", ()),
-            "schema": _without_nul(_nonnull(shape)),
+            "schema": _patterned(_nonnull(shape)),
         }
         for name, shape in schema["properties"].items()
     ]
@@ -248,20 +250,22 @@ def _name(ref: Json) -> str:
 
 
 def _tidy(schema: Json) -> Json:
-    """Return the schema with its docstring as written, and saying that no text holds a NUL."""
-    said: Json = _without_nul(schema)
+    """Return the schema with its docstring as written, and saying what its texts are like."""
+    said: Json = _patterned(schema)
     if "description" in said:
         return {**said, "description": inspect.cleandoc(said["description"])}
     return said
 
 
-def _without_nul(schema: Any) -> Any:  # any part of a schema
+def _patterned(schema: Any) -> Any:  # any part of a schema
     if isinstance(schema, list):
-        return [_without_nul(each) for each in schema]
+        return [_patterned(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    said = {name: _without_nul(value) for name, value in schema.items()}
+    said = {name: _patterned(value) for name, value in schema.items()}
     if str(said.get("pattern", "")).endswith(END):
         return {**said, "pattern": said["pattern"].removesuffix(END) + "$"}
+    if said.get("format") == "duration":
+        return {**{k: v for k, v in said.items() if k != "format"}, "pattern": _DURATION}
     is_free = said.get("type") == "string" and not said.keys() & {"pattern", "format", "enum"}
     return {**said, "pattern": _NO_NUL} if is_free else said

@@ -1,6 +1,12 @@
 // Single keys: each acts on the first thing of the row in hand, else of the page, that bears it.
 const SEARCH = "/search";
 const HELP = "/help/keys";
+const STOP = "a[href], button";
+const ACTS = "xeansruf"; // of which some roles may none
+const words = document.getElementById("live").dataset;
+
+const say = (text) => document.dispatchEvent(new CustomEvent("veille:say", { detail: text }));
+const inHand = () => document.activeElement?.closest?.("[data-row]");
 
 function isWriting(event) {
   const at = event.target;
@@ -8,7 +14,7 @@ function isWriting(event) {
 }
 
 function rows() {
-  return [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
+  return [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility() && row.querySelector(STOP));
 }
 
 // The row in hand is kept when the focus goes to what a form said.
@@ -31,12 +37,13 @@ function move(step) {
   const all = rows();
   const at = found(all, step);
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))];
-  next?.querySelector("a[href], button")?.focus();
+  if (next?.contains(document.activeElement)) say(step > 0 ? words.last : words.first);
+  next?.querySelector(STOP).focus();
   next?.scrollIntoView({ block: "nearest" });
 }
 
 function find(key) {
-  const row = document.activeElement?.closest?.("[data-row]");
+  const row = inHand();
   const bears = `[data-key="${CSS.escape(key)}"]`;
   return row?.querySelector(bears) ?? [...document.querySelectorAll(bears)].find((e) => !e.closest("[data-row]"));
 }
@@ -66,6 +73,18 @@ function works(key) {
   const leads = document.querySelector("[data-go]:has([data-row])")?.dataset.go.split(" ") ?? [];
   return leads.some((each) => each[0] === key)
     || [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].some((e) => !e.closest("dialog"));
+}
+
+// Why a key does nothing: what the row in hand or the page says of it, else where it would.
+function refusal(key) {
+  if (words.role && ACTS.includes(key)) return words.role;
+  if (key === "u") return words.done;
+  const row = inHand();
+  const name = `data-no-${CSS.escape(key)}`;
+  const place = row ?? [...document.querySelectorAll(`[${name}]`)].find((e) => !e.closest("[data-row]"));
+  const isOfRows = works(key) || document.querySelector(`[data-row][${name}]`);
+  const text = row ? words.onRow : isOfRows ? words.noRow : words.noKey;
+  return place?.getAttribute(name) ?? [text.replace("{key}", key), row?.dataset.said].filter(Boolean).join(" ");
 }
 
 async function help() {
@@ -101,12 +120,12 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isWriting(event)) return;
   if (document.querySelector("dialog[open]")) return; // a click in it leaves the focus to the page behind
   const { key } = event;
-  if (!works(key)) return;
-  if (key === "j" || key === "k") move(key === "j" ? 1 : -1);
+  if (key.length > 1 || !words.keys.includes(key)) return;
+  if (works(key)) event.preventDefault();
+  if (works(key) && (key === "j" || key === "k")) move(key === "j" ? 1 : -1);
   else if (key === "?") help().catch(() => { location.href = HELP; });
   else if (find(key)) use(find(key));
-  else if (leads(key)) location.href = leads(key);
+  else if (leads(key) && !inHand().hasAttribute(`data-no-${key}`)) location.href = leads(key);
   else if (key === "/" && document.querySelector(`a[href="${SEARCH}"]`)) location.href = `${SEARCH}#q`;
-  else return;
-  event.preventDefault();
+  else say(refusal(key));
 });

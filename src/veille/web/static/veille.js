@@ -19,7 +19,7 @@ function say(place, text, link, href) {
 }
 
 // What stands on the page: how much is news, and whether we hear of news at all.
-const state = { seen: words?.since, at: words?.at, news: new Set(), more: more(document), told: "", alarms: alarms(document), isGone: false, tries: 0 };
+const state = { seen: words?.since, at: words?.at, news: new Set(), more: more(document), told: "", lost: "", alarms: alarms(document), isGone: false, isResting: false, tries: 0 };
 
 // What is critical on a page, and what is said of it when it becomes so.
 function alarms(page) {
@@ -33,21 +33,33 @@ function more(page) {
 
 function tell() {
   if (state.isGone) return say(live, words.over, words.login, "/login");
-  if (state.tries) return say(live, words.offline.replace("{at}", state.at));
+  const told = [state.lost, state.told];
+  const both = (...said) => [...new Set([...told, ...said])].filter(Boolean).join(" ");
+  if (state.tries) return say(live, both(words.offline.replace("{at}", state.at)));
+  if (state.isResting) return say(live, both(words.rest), words.refresh, words.page);
   const count = state.news.size + state.more;
   document.title = count ? `(${count}) ${title}` : title;
-  if (!count) return say(live, state.told);
+  if (!count) return say(live, both());
   const isList = [...state.news].some((name) => name.startsWith("-"));
   const text = isList ? words.changed : count === 1 ? words.one : words.other.replace("{count}", count);
-  say(live, [...new Set([state.told, text])].filter(Boolean).join(" "), words.refresh, words.fresh || words.page);
+  say(live, both(text), words.refresh, words.fresh || words.page);
 }
 
 // What has changed under the eyes of who reads is said until they go on (WCAG 2.2, 4.1.3).
 function changed(told) {
   if (!told.length) return;
   state.told = told.length > MOST_TOLD ? words.changed : told.join(" ");
-  const heard = () => { state.told = ""; tell(); };
-  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, heard, { once: true });
+  untilHeard();
+}
+
+function goOn() {
+  state.told = state.lost = "";
+  tell();
+}
+
+function untilHeard() {
+  // before what the press itself leads to, which may say something again
+  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, goOn, { once: true, capture: true });
 }
 
 // A person writes in it, or would lose the focus: what they hold is not taken from their hands.
@@ -64,7 +76,14 @@ function isHeld(part) {
 function replace(old, fresh) {
   const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
   const open = [...old.querySelectorAll("details[id][open]")].map((e) => e.id);
+  const lost = [...old.querySelectorAll("[data-mention][data-gone]")];
+  const { offsetHeight } = old;
   old.replaceWith(fresh);
+  for (const place of lost) {
+    const again = fresh.querySelector(`[data-mention="${place.dataset.mention}"]`);
+    if (again) block(again).style.minHeight = block(place).style.minHeight;
+  }
+  if (lost.length) hold(fresh, offsetHeight);
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
   window.htmx?.process(fresh);
@@ -93,6 +112,7 @@ function left(row) {
 }
 
 function apply(page) {
+  erase(page); // it may have been read before
   const now = alarms(page); // before any of it moves to this document
   const isAwake = wakeUp(page);
   // also of what was announced already, or stands here, and is critical only now
@@ -124,6 +144,68 @@ function apply(page) {
   state.news = news;
 }
 
+// What was erased leaves a page that lies open: `data-mention` names whose text an element holds.
+const ASKED = 100;
+const LAST = "veille-last"; // as in sw.js
+const gone = new Set();
+const pages = "BroadcastChannel" in window && words?.since ? new BroadcastChannel("veille-gone") : null;
+const whose = (place) => place.dataset.mention.split(" ");
+const quoting = (page) => [...page.querySelectorAll("[data-mention]:not([data-gone])")];
+const block = (place) => (place.matches("a, span:not(.clip)") ? place.parentElement : place);
+
+// What stands below is not moved while it is read; the height of a table's row is its least.
+function hold(place, height) {
+  if (height) place.style[getComputedStyle(place).display === "table-row" ? "height" : "minHeight"] = `${height}px`;
+}
+
+// Each text of which all mentions are gone is replaced where it stands.
+function erase(page) {
+  const places = quoting(page).filter((place) => whose(place).every((key) => gone.has(key)));
+  for (const place of places) {
+    const isLost = place !== document.activeElement && place.contains(document.activeElement);
+    hold(block(place), block(place).offsetHeight);
+    place.dataset.gone = "";
+    place.removeAttribute("lang");
+    place.textContent = words.erased;
+    if (!isLost) continue;
+    place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  }
+  return places.length;
+}
+
+// What the service worker keeps of the first page, to be shown without a net.
+async function kept() {
+  const found = await window.caches?.match("/");
+  return found && new DOMParser().parseFromString(await found.text(), "text/html");
+}
+
+let owed;
+
+async function forget() {
+  const last = await kept().catch(() => null); // none where the browser keeps nothing
+  clearTimeout(owed);
+  const keys = [...new Set([document, last].filter(Boolean).flatMap(quoting).flatMap(whose))].filter((key) => !gone.has(key));
+  for (let at = 0; at < keys.length; at += ASKED) {
+    const answer = await fetch(`/live/gone?mentions=${keys.slice(at, at + ASKED).join(".")}`, {
+      cache: "no-store",
+      redirect: "manual",
+      headers: { "Veille-Live": "1" },
+      signal: AbortSignal.timeout(10000),
+    }).catch(() => null);
+    if (answer?.type === "opaqueredirect") state.isGone = true;
+    else if (answer?.ok) for (const key of await answer.json()) gone.add(key);
+    else if (!answer || answer.status >= 500) owed = setTimeout(forget, LATE_MS * 5); // it is told once
+  }
+  if (last && quoting(last).some((place) => whose(place).some((key) => gone.has(key)))) await caches.delete(LAST);
+  if (erase(document)) {
+    state.lost = words.lost;
+    untilHeard();
+    read(); // what was counted and gathered from it
+  }
+  tell();
+}
+
 let isReading = false;
 let isAsked = false;
 
@@ -151,6 +233,7 @@ function listen() {
   const stream = new EventSource(`/live?since=${encodeURIComponent(state.seen)}`);
   const on = (name, act) => stream.addEventListener(name, act);
   on("open", () => {
+    state.isResting = false;
     if (state.tries) read(); // what was missed, and whether the session lasts
     state.tries = 0;
     tell();
@@ -159,7 +242,12 @@ function listen() {
   on("beat", (event) => { state.at = event.data; });
   on("change", (event) => {
     state.seen = event.lastEventId;
-    read();
+    const topics = event.data.split(" ");
+    if (topics.includes("gone")) {
+      forget();
+      pages?.postMessage("");
+    }
+    if (topics.some((topic) => topic !== "gone")) read();
   });
   on("told", (event) => {
     const told = JSON.parse(event.data);
@@ -172,7 +260,8 @@ function listen() {
   });
   on("rest", () => { // too many pages of this session are open: on again when this one is looked at
     stream.close();
-    say(live, words.rest, words.refresh, words.page);
+    state.isResting = true;
+    tell();
     document.addEventListener("visibilitychange", listen, { once: true });
   });
   stream.onerror = async () => {
@@ -189,7 +278,13 @@ async function again() {
   if (!state.isGone) listen();
 }
 
-if (live && words.since) listen();
+if (live && words.since) {
+  listen();
+  // another page of this browser was told
+  if (pages) pages.onmessage = () => state.isResting && forget();
+  window.caches?.has(LAST).then((isKept) => isKept && forget()); // kept before, and never told
+  addEventListener("pageshow", (event) => event.persisted && forget());
+}
 
 // A session that sleeps ends: said two minutes before, and one press prolongs it (WCAG 2.2, 2.2.1).
 const WARNED_MS = 120000;
@@ -231,6 +326,12 @@ if (words?.idle) {
   document.addEventListener("htmx:afterRequest", () => { usedAt = Date.now(); });
 }
 
+// What a key answers that does nothing.
+document.addEventListener("veille:say", (event) => {
+  changed([event.detail]);
+  tell();
+});
+
 // After two seconds a sentence says that the request was sent.
 let late;
 addEventListener("beforeunload", () => { late = setTimeout(() => say(live, words.slow), LATE_MS); });
@@ -249,6 +350,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id !== "content") return;
   const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
   title = page.title;
+  erase(document); // sent before
   if (words) words.page = page.getElementById("live")?.dataset.page ?? "";
   state.news = new Set(); // all of it is on the page now
   state.more = more(document);

@@ -101,3 +101,12 @@ def test_no_word_of_veille_itself_becomes_a_question_mark(language: str) -> None
     assert all(value.isascii() for value in PLAIN.values())
     words = "".join(catalogue(language).messages.values())
     assert plain(words).count("?") == words.count("?")
+
+
+def test_a_full_disk_is_named_with_a_remedy() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "veille", "rules", "test", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"what is written to: No space left on device: make room")
+    assert b"Traceback" not in done.stderr

@@ -33,7 +33,7 @@ from veille.domain.promise import Duty, Promises
 from veille.pipeline.actions import Actions
 from veille.pipeline.analyze import Analyze
 from veille.pipeline.clock import Clock
-from veille.store import incidents, ledger, mentions, obligations, outbox, queue
+from veille.store import alerts, incidents, ledger, mentions, obligations, outbox, queue
 from veille.store.engine import Db, Row, SqliteStore
 
 if TYPE_CHECKING:
@@ -390,6 +390,19 @@ async def test_what_is_read_late_rings_in_hours_unless_it_is_critical(desk: Desk
     assert await warned() == 1
     await desk.tick(at("2026-01-20 09:00"))
     assert await warned() == 2
+
+
+async def test_what_is_critical_by_its_repetition_rings_at_night_too(desk: Desk) -> None:
+    night = at("2026-01-20 03:00")
+    text, just = "question: où dormir cette nuit avec mes enfants", night - minutes(25)
+    first = await desk.hear(text, night, created_at=just)
+    await desk.flag(first, night)
+    again = await desk.flag(await desk.hear(text, night, created_at=just), night)
+    critical = "UPDATE queue SET severity = 'critical' WHERE id = ?"
+    await desk.store.write(lambda db: db.execute(critical, (again[1:],)))
+    await desk.act(again, night, verb=Verb.TAKE)
+    assert (await desk.owed(first))["due_at"] == int((just + minutes(30)).timestamp() * 1e6)
+    assert len(await desk.store.read(alerts.live)) == 1
 
 
 async def test_everything_counted_anew_gives_the_same(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import keyword
 import sys
@@ -76,6 +77,13 @@ class _Lazy(click.Group):
             click.echo(str(error), err=True)
             sys.exit(1)
         except BrokenPipeError:
+            hang_up()
+            sys.exit(1)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            where = error.filename or "what is written to"
+            click.echo(f"{where}: {error.strerror}: make room, then run it again", err=True)
             hang_up()
             sys.exit(1)
         except ExceptionGroup as error:  # of tasks, one of which printed

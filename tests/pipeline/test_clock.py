@@ -393,16 +393,16 @@ async def test_what_is_read_late_rings_in_hours_unless_it_is_critical(desk: Desk
 
 
 async def test_what_is_critical_by_its_repetition_rings_at_night_too(desk: Desk) -> None:
-    night = at("2026-01-20 03:00")
-    text, just = "question: où dormir cette nuit avec mes enfants", night - minutes(25)
-    first = await desk.hear(text, night, created_at=just)
+    text, night = "question: où dormir cette nuit avec les enfants", at("2026-01-20 03:00")
+    first = await desk.hear(text, night, created_at=night - minutes(25))
     await desk.flag(first, night)
-    again = await desk.flag(await desk.hear(text, night, created_at=just), night)
-    critical = "UPDATE queue SET severity = 'critical' WHERE id = ?"
-    await desk.store.write(lambda db: db.execute(critical, (again[1:],)))
-    await desk.act(again, night, verb=Verb.TAKE)
-    assert (await desk.owed(first))["due_at"] == int((just + minutes(30)).timestamp() * 1e6)
-    assert len(await desk.store.read(alerts.live)) == 1
+    again = await desk.hear(text, night, created_at=night - minutes(24))
+    item = await desk.flag(again, night)
+    critical = "UPDATE queue SET severity = 'critical' WHERE mention = ?"
+    await desk.store.write(lambda db: db.execute(critical, (again,)))
+    await desk.act(item, night, verb=Verb.TAKE)
+    assert (await desk.owed(again))["same_as"] == first
+    assert [alert.group for alert in await desk.store.read(alerts.live)] == [{"mention": first}]
 
 
 async def test_everything_counted_anew_gives_the_same(desk: Desk) -> None:

@@ -915,6 +915,13 @@ async def test_colleagues_come_go_and_write_as_it_happens(
             await asyncio.sleep(0.05)
 
 
+CUT = """window.cut = 0; window.whole = window.fetch; window.fetch = (path, how) =>
+    path.startsWith(%r) && !window.cut++
+    ? Promise.resolve(new Response(new ReadableStream({ start(body) { body.error(); } })))
+    : window.whole(path, how); 0"""
+"""The first answer of an address begins well and breaks off."""
+
+
 async def test_a_row_that_changes_stays_in_its_place_and_a_new_one_is_announced(
     town: Town, camille: Browser, sacha: Browser, tab: Tab
 ) -> None:
@@ -922,6 +929,9 @@ async def test_a_row_that_changes_stays_in_its_place_and_a_new_one_is_announced(
     await tab.open(town.url + "/queue")
     rows = "[...document.querySelectorAll('[data-row]')].map(e => e.dataset.live).join()"
     assert await tab.run(rows) == "Q1,Q2"
+    await tab.run(CUT % "/queue")
+    await sacha.submit(await sacha.get("/queue/1"), "/queue/1/note", text="vu")
+    await tab.until("window.cut > 0")
     await sacha.submit(await sacha.get("/queue/2"), "/queue/2/take")
     await tab.until("document.querySelector('[data-live=Q2]').textContent.includes('Sacha')")
     # who reads it is told, not only shown (WCAG 2.2, 4.1.3)
@@ -964,6 +974,9 @@ async def test_an_erased_text_leaves_every_page_that_lies_open_and_moves_nothing
         await tabs["/"].run(streams)
         said = "document.getElementById('live').textContent"
         await tabs["/"].until(f"{said}.includes('ne se met plus à jour')")
+        hasty = "const wait = setTimeout; window.setTimeout = (act, ms) => wait(act, ms / 50); 0"
+        await tabs["/queue"].run(hasty)
+        await tabs["/queue"].run(CUT % "/live/gone")
         now = town.clock()
         await town.store.write(
             lambda db: mentions.delete(db, town.keys[:1], cause=mentions.ERASED, now=now)

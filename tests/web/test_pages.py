@@ -43,6 +43,7 @@ class Unmarked(HTMLParser):
     """The text of a page that stands in no element of which is known whose it is."""
 
     VOID = frozenset({"input", "br", "link", "meta", "path"})
+    LISTS = frozenset({"dl", "ol", "ul", "table", "tbody", "tr"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -50,6 +51,8 @@ class Unmarked(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # a sentence takes the place of what it holds
+        assert tag not in self.LISTS or "data-mention" not in dict(attrs)
         if tag not in self.VOID:
             self._open.append(self._open[-1] or "data-mention" in dict(attrs))
 

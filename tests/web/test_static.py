@@ -28,6 +28,13 @@ def test_htmx_is_what_its_publisher_made() -> None:
     assert (FOLDER / "htmx.LICENSE").read_text().startswith("Zero-Clause BSD")
 
 
+def test_no_template_of_a_script_goes_over_lines() -> None:
+    """Its lines would lose their indentation, and those that begin as a comment, when served."""
+    ours = [each for each in FOLDER.iterdir() if re.search(r"(?<!\.min)\.js$", each.name)]
+    lines = [line for each in ours for line in each.read_text().splitlines()]
+    assert [line for line in lines if line.count("`") % 2] == []
+
+
 def test_the_dark_theme_is_the_same_as_the_device_s_and_as_chosen() -> None:
     css = (FOLDER / "veille.css").read_text()
     chosen = re.search(r'\n\[data-theme="dark"\] \{\n(.*?)\n\}', css, re.DOTALL)

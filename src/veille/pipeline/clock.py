@@ -108,10 +108,11 @@ class Clock:
     def _to_warn(self, db: Db, now: datetime) -> list[Warned]:
         """Return whom to warn of: what is read late waits for people, or is late meanwhile."""
         found = duties.to_warn(db, now, limit=READ)
-        return [one for one in found if one.due_at <= now or self._is_heard(one, now)][:BATCH]
+        return [one for one in found if one.due_at <= now or self._is_heard(db, one, now)][:BATCH]
 
-    def _is_heard(self, warned: Warned, now: datetime) -> bool:
-        promise = self._promises.of(warned.source, warned.intent, warned.severity)
+    def _is_heard(self, db: Db, warned: Warned, now: datetime) -> bool:
+        severity = obligations.severity(db, warned.mention)
+        promise = self._promises.of(warned.source, warned.intent, severity)
         return bool(promise.nonstop) or is_open(now, promise.opening)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from veille.domain.alert import Severity
 from veille.domain.promise import ASKING
 from veille.store.codec import json_list, micros, moment
 from veille.store.engine import Db
@@ -32,7 +31,6 @@ class Warned:
     item: int | None
     source: str
     intent: str
-    severity: Severity | None
     due_at: datetime
 
 
@@ -68,10 +66,8 @@ def standing(db: Db, after: str, *, limit: int) -> list[str]:
 def to_warn(db: Db, now: datetime, *, limit: int) -> list[Warned]:
     """Return up to `limit` questions and requests of which nobody was warned yet and should be."""
     rows = db.rows(
-        """SELECT mention, item, source, intent, due_at,
-            (SELECT severity FROM queue WHERE id = o.item) AS severity
-        FROM obligations o WHERE warn_at <= ? AND told_at IS NULL AND is_asked AND state = 'open'
-        ORDER BY warn_at, mention LIMIT ?""",
+        """SELECT mention, item, source, intent, due_at FROM obligations WHERE warn_at <= ?
+        AND told_at IS NULL AND is_asked AND state = 'open' ORDER BY warn_at, mention LIMIT ?""",
         (micros(now), limit),
     )
     return [
@@ -80,7 +76,6 @@ def to_warn(db: Db, now: datetime, *, limit: int) -> list[Warned]:
             item=row["item"],
             source=row["source"],
             intent=row["intent"],
-            severity=None if row["severity"] is None else Severity(row["severity"]),
             due_at=moment(row["due_at"]),
         )
         for row in rows

@@ -210,7 +210,7 @@ def _settle(
     db: Db, subject: _Subject, promises: Promises, *, is_asked: bool
 ) -> dict[int, datetime]:
     """Return the item that stands for it, if the author wrote again and waits."""
-    promise = promises.of(subject.source, subject.intent, _severity(db, subject.key))
+    promise = promises.of(subject.source, subject.intent, severity(db, subject.key))
     if not promises.can_answer(subject.source):
         promise = replace(promise, bounds={})  # nothing is promised where nobody can answer
     asker = happenings.Asker(
@@ -233,7 +233,7 @@ def _settle(
     return {main: said.heard_at} if waits and main is not None and said.heard_at else {}
 
 
-def _severity(db: Db, key: str) -> Severity | None:
+def severity(db: Db, key: str) -> Severity | None:
     """Return how grave it is by the gravest of its items and of those that say the same."""
     rows = db.rows(
         """SELECT severity FROM queue WHERE mention = ?1 OR mention IN (
@@ -241,7 +241,7 @@ def _severity(db: Db, key: str) -> Severity | None:
         (key,),
     )
     found = (Severity(row["severity"]) for row in rows)
-    return max(found, key=lambda severity: severity.rank, default=None)
+    return max(found, key=lambda each: each.rank, default=None)
 
 
 def _items(db: Db, subject: _Subject) -> list[tuple[int, bool]]:

@@ -180,6 +180,18 @@ async function kept() {
   return found && new DOMParser().parseFromString(await found.text(), "text/html");
 }
 
+// What an address answers, null where it did not come whole; `isOwed` if it may come later.
+async function ask(path, as) {
+  const how = { cache: "no-store", redirect: "manual", headers: { "Veille-Live": "1" }, signal: AbortSignal.timeout(10000) };
+  try {
+    const answer = await fetch(path, how);
+    state.isGone ||= answer.type === "opaqueredirect";
+    return { said: answer.ok ? await answer[as]() : null, isOwed: answer.status >= 500 };
+  } catch {
+    return { said: null, isOwed: true };
+  }
+}
+
 let owed;
 
 async function forget() {
@@ -187,23 +199,17 @@ async function forget() {
   clearTimeout(owed);
   const keys = [...new Set([document, last].filter(Boolean).flatMap(quoting).flatMap(whose))].filter((key) => !gone.has(key));
   for (let at = 0; at < keys.length; at += ASKED) {
-    const answer = await fetch(`/live/gone?mentions=${keys.slice(at, at + ASKED).join(".")}`, {
-      cache: "no-store",
-      redirect: "manual",
-      headers: { "Veille-Live": "1" },
-      signal: AbortSignal.timeout(10000),
-    }).catch(() => null);
-    if (answer?.type === "opaqueredirect") state.isGone = true;
-    else if (answer?.ok) for (const key of await answer.json()) gone.add(key);
-    else if (!answer || answer.status >= 500) owed = setTimeout(forget, LATE_MS * 5); // it is told once
+    const { said, isOwed } = await ask(`/live/gone?mentions=${keys.slice(at, at + ASKED).join(".")}`, "json");
+    for (const key of said ?? []) gone.add(key);
+    if (isOwed) owed = setTimeout(forget, LATE_MS * 5); // it is told once
   }
-  if (last && quoting(last).some((place) => whose(place).some((key) => gone.has(key)))) await caches.delete(LAST);
   if (erase(document)) {
     state.lost = words.lost;
     untilHeard();
     read(); // what was counted and gathered from it
   }
   tell();
+  if (last && quoting(last).some((place) => whose(place).some((key) => gone.has(key)))) await caches.delete(LAST);
 }
 
 let isReading = false;
@@ -216,14 +222,8 @@ async function read() {
   isReading = true;
   while (isAsked) {
     isAsked = false;
-    const answer = await fetch(words.page, {
-      cache: "no-store",
-      redirect: "manual",
-      headers: { "Veille-Live": "1" },
-      signal: AbortSignal.timeout(10000),
-    }).catch(() => null);
-    if (answer?.type === "opaqueredirect") state.isGone = true;
-    else if (answer?.ok) apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const { said } = await ask(words.page, "text");
+    if (said !== null) apply(new DOMParser().parseFromString(said, "text/html"));
     tell();
   }
   isReading = false;
